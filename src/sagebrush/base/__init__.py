@@ -1,0 +1,1 @@
+"""What every layer may use: errors, clock, identifiers, ARNs. Standard library only."""
