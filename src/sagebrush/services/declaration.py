@@ -1,0 +1,36 @@
+"""How a service folder tells the gateway what it holds.
+
+Each folder has a `service.py` with `SERVICE = Service(...)`. The gateway imports the resource
+modules on the first request, finds the handlers by name (the operation's name in snake_case) and
+refuses a public function that is no operation of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sagebrush.services.platform import Platform
+
+Handler = Callable[..., dict[str, Any] | Awaitable[dict[str, Any]] | None]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A declared service.
+
+    `modules` are dotted paths of the resource files. `migrations` is the folder of the service's
+    numbered SQL scripts, applied at server start. `start` runs at server start after every
+    migration (reconcile rows with reality, begin background tasks), `stop` before the server ends.
+    `extra_operations` names handlers outside AWS's model (S3's browser form upload).
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    migrations: Path | None = None
+    start: Callable[[Platform], Awaitable[None]] | None = None
+    stop: Callable[[Platform], Awaitable[None]] | None = None
+    extra_operations: frozenset[str] = field(default_factory=frozenset)

@@ -1,0 +1,92 @@
+"""What the server lends to every handler: the database, the engines, time, processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sagebrush.base.arns import Arn, partition_of
+from sagebrush.base.clock import Clock
+from sagebrush.base.settings import Settings
+from sagebrush.store.database import Database
+
+if TYPE_CHECKING:
+    from sagebrush.engines.fleets import Fleets
+    from sagebrush.engines.identity import IdentityStore
+    from sagebrush.engines.logs import LogStore
+    from sagebrush.engines.metrics import MetricStore
+    from sagebrush.engines.objects import ObjectStore
+    from sagebrush.run.supervisor import Supervisor
+
+
+@dataclass
+class Platform:
+    """One running server, as the services see it."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    objects: ObjectStore
+    logs: LogStore
+    metrics: MetricStore
+    identity: IdentityStore
+    fleets: Fleets
+    supervisor: Supervisor
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run `work` in the background; it is cancelled when the server stops."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who signed the request."""
+
+    arn: str
+    user_id: str
+    access_key: str
+    kind: str  # IAMUser, AssumedRole, Root, Anonymous: CloudTrail's userIdentity types
+
+
+@dataclass(slots=True)
+class Context:
+    """One request, without anything of HTTP.
+
+    Synchronous handlers run on the event loop inside one transaction that the gateway opened and
+    commits before the answer is written. `async def` handlers open their own with
+    `with context.db.transaction():` and never await inside it. Neither does blocking work on the
+    loop: `await asyncio.to_thread(...)` (with `db.reader()`) or a process.
+    """
+
+    platform: Platform
+    service: str
+    operation: str
+    account: str
+    region: str
+    principal: Principal
+    request_id: str
+    now: float
+    endpoint: str
+    client_address: str = "127.0.0.1"
+    # Set by handlers that answer something the model has no member for (S3's `Content-Length` on
+    # a 206, say): header name to value.
+    extra_headers: dict[str, str] = field(default_factory=dict)
+    # Overrides the model's success status (206 for a range, 204, 304).
+    status: int | None = None
+
+    @property
+    def db(self) -> Database:
+        """The state database."""
+        return self.platform.db
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of `resource` in this request's account and region."""
+        return str(
+            Arn(partition_of(self.region), service, self.region, self.account, resource)
+        )
