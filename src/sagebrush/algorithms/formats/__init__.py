@@ -1,0 +1,1 @@
+"""Data formats of the built-in algorithms: training data in batches, inference bodies."""
