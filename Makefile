@@ -1,0 +1,53 @@
+# Every target sets itself up; nothing but Python 3.11+ and make is assumed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test unit e2e lint types docs bench sdk-environments clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@
+
+demo: install
+	$(BIN)/sagebrush demo
+
+test: unit e2e
+
+unit: install
+	$(BIN)/python -m pytest tests/unit -n 2 -q
+
+e2e: install sdk-environments
+	$(BIN)/python -m pytest tests/e2e -q
+
+sdk-environments: .envs/sdk-v2/.installed .envs/sdk-v3/.installed
+
+# The two generations of the SageMaker SDK cannot share an environment.
+.envs/sdk-v2/.installed: tests/e2e/requirements-sdk-v2.txt
+.envs/sdk-v3/.installed: tests/e2e/requirements-sdk-v3.txt
+.envs/%/.installed:
+	$(PYTHON) -m venv .envs/$*
+	.envs/$*/bin/python -m pip install --quiet --upgrade pip
+	.envs/$*/bin/python -m pip install --quiet -r tests/e2e/requirements-$*.txt
+	touch $@
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+docs: install
+	$(BIN)/python tools/generate_docs.py
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .envs
