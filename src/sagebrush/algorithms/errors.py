@@ -10,7 +10,10 @@ class ClientError(Exception):
 
 
 class AlgorithmError(Exception):
-    """The algorithm is at fault; the failure file says ``AlgorithmError: ...``, the exit code is 1."""
+    """The algorithm is at fault.
+
+    The failure file says ``AlgorithmError: ...`` and the exit code is 1.
+    """
 
 
 class InferenceError(Exception):

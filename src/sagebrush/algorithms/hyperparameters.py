@@ -5,7 +5,7 @@ The wording of refusals belongs to the image family, so a schema carries a `Word
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sagebrush.algorithms.errors import ClientError
@@ -59,7 +59,7 @@ class Schema:
 
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...] = ()
-    wording: Wording = Wording()
+    wording: Wording = field(default_factory=Wording)
     underscore_names_accepted: bool = True
 
     def parse(self, strings: Mapping[str, str]) -> dict[str, Any]:
@@ -106,10 +106,10 @@ class Schema:
             if name not in known and not tolerated:
                 yield name
 
-    def _value(self, field: Field, text: str | None) -> Any:
+    def _value(self, declared: Field, text: str | None) -> Any:
         if text is None:
-            return field.default
+            return declared.default
         try:
-            return field.parse(text)
+            return declared.parse(text)
         except ValueError as error:
-            raise ClientError(self.wording.invalid(field, text)) from error
+            raise ClientError(self.wording.invalid(declared, text)) from error
