@@ -1,0 +1,105 @@
+"""What xgboost does to a margin to make it a prediction, with the same float32 results.
+
+A margin is the sum of the leaves a row falls into plus the intercept. xgboost works in single
+precision with the C library's ``expf``; numpy's own float32 ``exp`` differs from it in the last
+place, so the C library is asked directly.
+"""
+
+import ctypes
+import ctypes.util
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+_LARGEST_EXPONENT = np.float32(88.7)
+_EPSILON = np.float32(1e-16)
+_ONE = np.float32(1.0)
+
+LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
+EXPONENTIAL = frozenset(
+    {"count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft"}
+)
+IDENTITY = frozenset(
+    {
+        "binary:logitraw",
+        "rank:map",
+        "rank:ndcg",
+        "rank:pairwise",
+        "reg:absoluteerror",
+        "reg:linear",
+        "reg:pseudohubererror",
+        "reg:squarederror",
+        "reg:squaredlogerror",
+    }
+)
+MULTICLASS = frozenset({"multi:softmax", "multi:softprob"})
+KNOWN = LOGISTIC | EXPONENTIAL | IDENTITY | MULTICLASS | {"binary:hinge"}
+
+
+def _libm_function(name: str, fallback: Callable[[float], float]) -> Callable[[float], float]:
+    library = ctypes.util.find_library("m")
+    if library is None:
+        return fallback
+    function = getattr(ctypes.CDLL(library), name)
+    function.restype = ctypes.c_float
+    function.argtypes = (ctypes.c_float,)
+    return function  # type: ignore[no-any-return]
+
+
+_expf = _libm_function("expf", math.exp)
+_logf = _libm_function("logf", math.log)
+
+
+def exponential(values: Floats) -> Floats:
+    """e**x of each float32 value, rounded as the C library rounds it."""
+    flat = [_expf(value) for value in values.ravel().tolist()]
+    return np.array(flat, np.float32).reshape(values.shape)
+
+
+def sigmoid(margins: Floats) -> Floats:
+    """1 / (1 + e**-x) in xgboost's order of operations, the exponent capped as it caps it."""
+    raised = exponential(np.minimum(-margins, _LARGEST_EXPONENT))
+    return np.divide(_ONE, raised + _ONE + _EPSILON, dtype=np.float32)
+
+
+def softmax(margins: Floats) -> Floats:
+    """Probabilities of shape (rows, classes) from margins of the same shape."""
+    raised = exponential(margins - margins.max(axis=1, keepdims=True))
+    totals = np.add.accumulate(raised, axis=1, dtype=np.float64)[:, -1:]
+    probabilities: Floats = raised / totals.astype(np.float32)
+    return probabilities
+
+
+def transform(objective: str, margins: Floats) -> Floats:
+    """Predictions from margins of shape (rows,), or (rows, classes) for ``multi:`` objectives.
+
+    ``multi:softmax`` gives the class index of shape (rows,); every other objective keeps the
+    shape. KeyError for an objective outside `KNOWN`.
+    """
+    if objective in LOGISTIC:
+        return sigmoid(margins)
+    if objective in IDENTITY:
+        return margins
+    if objective in EXPONENTIAL:
+        return exponential(margins)
+    if objective == "multi:softprob":
+        return softmax(margins)
+    if objective == "multi:softmax":
+        return np.asarray(margins.argmax(axis=1), np.float32)
+    if objective == "binary:hinge":
+        return (margins > 0).astype(np.float32)
+    raise KeyError(objective)
+
+
+def intercept_margin(objective: str, base_score: float) -> np.float32:
+    """The margin of a ``base_score``, which models store as a prediction."""
+    score = np.float32(base_score)
+    if objective in LOGISTIC:
+        return np.float32(-_logf(float(_ONE / score - _ONE)))
+    if objective in EXPONENTIAL:
+        return np.float32(_logf(float(score)))
+    return score
