@@ -1,0 +1,7 @@
+"""Metric series: data points per name and dimensions, aggregated over periods on reading."""
+
+from sagebrush.engines.metrics.records import MetricDatum, Series, StatisticSet
+from sagebrush.engines.metrics.statistics import Bucket, parse_statistic
+from sagebrush.engines.metrics.store import MetricStore
+
+__all__ = ["Bucket", "MetricDatum", "MetricStore", "Series", "StatisticSet", "parse_statistic"]
