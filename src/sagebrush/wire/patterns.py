@@ -1,0 +1,161 @@
+r"""The models' regular expressions, written for Java, as matchers for Python.
+
+Java knows `\p{L}` and UTF-16 surrogate ranges, Python's `re` does not. Such classes are expanded
+to character ranges; since tables of all of Unicode are large and most values are ASCII, each
+pattern has a small matcher for ASCII text and a full one that is made only when needed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+Matcher = Callable[[str], bool]
+
+# Java writes characters beyond U+FFFF in classes as the range between two surrogate pairs.
+_SURROGATE_RANGE = re.compile(r"\\u[dD]800\\u[dD][cC]00-\\u[dD][bB][fF]{2}\\u[dD][fF]{3}")
+_PROPERTY = re.compile(r"\\([pP])(?:\{(\w+)\}|([A-Z]))")
+_JAVA_END = re.compile(r"\\[zZ](?=$|\))")
+_JAVA_CODE_POINT = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
+# A hyphen next to a class escape (`\s-_`) is a literal in Java and an error in Python.
+_HYPHEN_AFTER_CLASS = re.compile(r"(?<=\\[swdSWD])-(?=[^\]])")
+# POSIX classes of java.util.regex.Pattern, ASCII only as defined there.
+_POSIX = {
+    "ASCII": r"\x00-\x7F",
+    "Alnum": "0-9A-Za-z",
+    "Alpha": "A-Za-z",
+    "Blank": r" \t",
+    "Cntrl": r"\x00-\x1F\x7F",
+    "Digit": "0-9",
+    "Graph": r"\x21-\x7E",
+    "Lower": "a-z",
+    "Print": r"\x20-\x7E",
+    "Punct": r"!-/:-@\[-`{-~",
+    "Space": r" \t\n\x0B\f\r",
+    "Upper": "A-Z",
+    "XDigit": "0-9A-Fa-f",
+    "all": r"\x00-\U0010FFFF",
+}
+
+
+@lru_cache(maxsize=None)
+def matcher(pattern: str) -> Matcher | None:
+    """Return a predicate for whole values, or None when the pattern cannot be expressed here.
+
+    A pattern with an anchor is searched for, one without has to match the whole value: the
+    older models leave the anchors out and mean them.
+    """
+    ascii_only = _compile(pattern, 0x7F)
+    if ascii_only is None:
+        return None
+    if not _PROPERTY.search(pattern):
+        full = ascii_only
+        return lambda value: full(value) is not None
+
+    def match(value: str) -> bool:
+        if value.isascii():
+            return ascii_only(value) is not None
+        return _compile_full(pattern)(value) is not None
+
+    return match
+
+
+@lru_cache(maxsize=None)
+def _compile_full(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    compiled = _compile(pattern, sys.maxunicode)
+    if compiled is None:
+        raise re.error(f"{pattern} compiles for ASCII only")
+    return compiled
+
+
+def _compile(pattern: str, last: int) -> Callable[[str], re.Match[str] | None] | None:
+    try:
+        compiled = re.compile(_translate(pattern, last))
+    except (re.error, KeyError):
+        return None
+    if pattern.startswith(("^", "\\A")) or pattern.endswith(("$", "\\z", "\\Z")):
+        return compiled.search
+    return compiled.fullmatch
+
+
+def _translate(pattern: str, last: int) -> str:
+    text = _SURROGATE_RANGE.sub(r"\\U00010000-\\U0010FFFF", pattern)
+    text = _JAVA_END.sub(r"\\Z", text)
+    text = _JAVA_CODE_POINT.sub(lambda match: f"\\U{int(match[1], 16):08X}", text)
+    text = _HYPHEN_AFTER_CLASS.sub(r"\\-", text)
+    return _expand_properties(text, last)
+
+
+def _expand_properties(text: str, last: int) -> str:
+    pieces: list[str] = []
+    position = 0
+    for match in _PROPERTY.finditer(text):
+        pieces.append(text[position : match.start()])
+        ranges = _ranges(match[2] or match[3], last, negated=match[1] == "P")
+        inside = _inside_class(text, match.start())
+        if inside:
+            following = text[match.end() : match.end() + 2]
+            literal_hyphen = following[:1] == "-" and following != "-]"
+            pieces.append(ranges + ("\\" if literal_hyphen else ""))
+        else:
+            pieces.append(f"[{ranges}]" if ranges else "(?!)")
+        position = match.end()
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def _inside_class(text: str, position: int) -> bool:
+    inside, index = False, 0
+    while index < position:
+        character = text[index]
+        if character == "\\":
+            index += 1
+        elif character == "[":
+            inside = True
+        elif character == "]":
+            inside = False
+        index += 1
+    return inside
+
+
+@lru_cache(maxsize=None)
+def _ranges(name: str, last: int, *, negated: bool) -> str:
+    if name in _POSIX and not negated:
+        return _POSIX[name]
+    if name.startswith("Is") and len(name) > 3:
+        name = _SCRIPTS[name]
+    elif name == "LD":
+        return _ranges("L", last, negated=False) + _ranges("Nd", last, negated=False)
+    categories = _categories(name)
+    return "".join(
+        f"\\U{first:08X}" if first == end else f"\\U{first:08X}-\\U{end:08X}"
+        for first, end in _runs(categories, last, negated=negated)
+    )
+
+
+_SCRIPTS = {"IsAlphabetic": "L", "IsDigit": "Nd", "IsLetter": "L", "IsWhite_Space": "Z"}
+_GENERAL = frozenset("L M N P S Z C".split())
+
+
+def _categories(name: str) -> tuple[str, ...]:
+    if name in _GENERAL or (len(name) == 2 and name[0] in _GENERAL):
+        return (name,)
+    raise KeyError(name)
+
+
+def _runs(categories: Iterable[str], last: int, *, negated: bool) -> Iterable[tuple[int, int]]:
+    prefixes = tuple(categories)
+    category = unicodedata.category
+    start: int | None = None
+    for code in range(last + 1):
+        if category(chr(code)).startswith(prefixes) is not negated:
+            if start is None:
+                start = code
+        elif start is not None:
+            yield start, code - 1
+            start = None
+    if start is not None:
+        yield start, last
