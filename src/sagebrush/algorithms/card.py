@@ -1,7 +1,7 @@
 """What the platform must know about an algorithm without importing any of its code."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
@@ -61,6 +61,8 @@ class Card:
     to a Schema, a ``train(context, parameters)`` and a ``load(model_dir, environment)``, so that
     a card costs nothing to import. ``default_content_type`` is what a channel without a
     ContentType holds; ``default_accept`` answers a request without an Accept header.
+    ``prints_configuration`` says that the job's log begins with its merged hyperparameters, as the
+    first-party images' does.
     """
 
     name: str
@@ -78,7 +80,7 @@ class Card:
     distributed: bool = False
     default_content_type: str = "application/x-recordio-protobuf"
     default_accept: str = "application/json"
-    extra: Mapping[str, str] = field(default_factory=dict)
+    prints_configuration: bool = True
 
     def channel(self, name: str) -> Channel | None:
         """The declared channel of that name, or None."""

@@ -1,12 +1,28 @@
 """Runs an algorithm the way SageMaker runs a training container: /opt/ml in, exit code out."""
 
 import os
-from collections.abc import Mapping
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
+from sagebrush.algorithms import card_of
+from sagebrush.algorithms.card import Card, load_attribute
 from sagebrush.algorithms.channels import ChannelConfig, ChannelReader
+from sagebrush.algorithms.container_config import ContainerConfig, check_channels, read_config
+from sagebrush.algorithms.errors import AlgorithmError, ClientError
+from sagebrush.algorithms.hyperparameters import Schema
 from sagebrush.algorithms.logs import Log
+
+CONTAINER_ROOT = Path("/opt/ml")
+EXIT_ALGORITHM_ERROR = 1
+EXIT_CLIENT_ERROR = 2
+
+Train = Callable[["TrainingContext", dict[str, Any]], None]
 
 
 @dataclass
@@ -25,7 +41,7 @@ class TrainingContext:
     checkpoint_dir: Path | None = None
     threads: int = 1
     log: Log = field(default_factory=Log)
-    _stop: list[bool] = field(default_factory=lambda: [False])
+    _stop: bool = field(default=False, init=False)
 
     @property
     def model_dir(self) -> Path:
@@ -39,11 +55,11 @@ class TrainingContext:
 
     def request_stop(self) -> None:
         """Ask training to end early with what it has; SIGTERM does this."""
-        self._stop[0] = True
+        self._stop = True
 
     def stop_requested(self) -> bool:
         """Whether training should end early and save what it has."""
-        return self._stop[0]
+        return self._stop
 
     def reader(self, channel: str) -> ChannelReader:
         """A reader of the channel; keep it over epochs, since pipes are read once each.
@@ -62,6 +78,87 @@ def available_threads(environment: Mapping[str, str] = os.environ) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def train_main(algorithm: str, root: Path = Path("/opt/ml")) -> int:
-    """Train the named algorithm in the container layout under ``root``; returns the exit code."""
-    raise NotImplementedError(algorithm, root)
+def train_main(algorithm: str, root: Path = CONTAINER_ROOT) -> int:
+    """Train the named algorithm in the container layout under ``root``; returns the exit code.
+
+    0 when it trained or was stopped, 2 when the user's input is at fault and 1 when the algorithm
+    is; ``output/failure`` then says why. The log goes to stdout.
+    """
+    log = Log()
+    try:
+        _train(card_of(algorithm), root, log)
+    except ClientError as error:
+        log.error(f"Customer Error: {error}")
+        _write_failure(root, f"ClientError: {error}")
+        return EXIT_CLIENT_ERROR
+    except AlgorithmError as error:
+        return _fail(root, log, str(error))
+    except MemoryError:
+        return _fail(root, log, "Out of memory. Please use an instance type with more memory.")
+    except Exception as error:  # noqa: BLE001 - the boundary where a defect becomes a failed job
+        return _fail(root, log, f"{type(error).__name__}: {error}")
+    return 0
+
+
+def _train(card: Card, root: Path, log: Log) -> None:
+    schema: Schema = load_attribute(card.hyperparameters)
+    config = read_config(root)
+    log.host = config.current_host
+    if card.prints_configuration:
+        log.configuration(
+            {item.name: item.default for item in schema.fields if item.default is not None},
+            config.hyperparameters,
+        )
+    parameters = schema.parse(config.hyperparameters)
+    check_channels(card, schema.wording, config)
+    train: Train = load_attribute(card.train)
+    context = _context(config, root, log)
+    with _stopped_by_sigterm(context):
+        train(context, parameters)
+
+
+def _context(config: ContainerConfig, root: Path, log: Log) -> TrainingContext:
+    context = TrainingContext(
+        root=root,
+        hyperparameters=config.hyperparameters,
+        channels=config.channels,
+        hosts=config.hosts,
+        current_host=config.current_host,
+        checkpoint_dir=config.checkpoint_dir,
+        threads=available_threads(),
+        log=log,
+    )
+    context.model_dir.mkdir(parents=True, exist_ok=True)
+    context.output_data_dir.mkdir(parents=True, exist_ok=True)
+    return context
+
+
+@contextmanager
+def _stopped_by_sigterm(context: TrainingContext) -> Iterator[None]:
+    """SIGTERM asks the training to stop while the block runs."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        context.request_stop()
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except InterruptedError:
+        if not context.stop_requested():
+            raise
+        context.log.info("Training was stopped.")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _fail(root: Path, log: Log, message: str) -> int:
+    log.error(f"Algorithm Error: {message}")
+    log.line(traceback.format_exc().rstrip())
+    _write_failure(root, f"AlgorithmError: {message}")
+    return EXIT_ALGORITHM_ERROR
+
+
+def _write_failure(root: Path, text: str) -> None:
+    path = root / "output" / "failure"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -13,6 +13,11 @@ from sagebrush.algorithms.hyperparameter_fields import Field
 
 Rule = Callable[[dict[str, Any]], None]
 
+_BAD_INPUT = (
+    "Unable to initialize the algorithm. Failed to validate input data configuration. "
+    "(caused by ValidationError)\n\n"
+)
+
 
 class Wording:
     """The messages of the first-party images, which are those of a JSON-schema validator.
@@ -47,6 +52,30 @@ class Wording:
             f"{field.expectation()} (caused by ValidationError)\n\n"
             f"Caused by: {field.violation(text)}"
         )
+
+    def missing_channel(self, name: str) -> str:
+        """A required channel was not given."""
+        return f"{_BAD_INPUT}Caused by: {name!r} is a required property"
+
+    def unknown_channel(self, name: str) -> str:
+        """A channel was given that the algorithm does not have."""
+        return (
+            f"{_BAD_INPUT}Caused by: Additional properties are not allowed "
+            f"({name!r} was unexpected)"
+        )
+
+    def invalid_channel(
+        self, channel: str, setting: str, value: str, allowed: tuple[str, ...]
+    ) -> str:
+        """A channel's ContentType, TrainingInputMode or S3DistributionType is not supported."""
+        return (
+            f"{_BAD_INPUT}Caused by: {value!r} is not one of {list(allowed)!r}\n\n"
+            f"On instance[{channel!r}][{setting!r}]:\n    {value!r}"
+        )
+
+    def not_distributed(self, hosts: int) -> str:
+        """More than one instance was asked for and the algorithm trains on one only."""
+        return f"The algorithm does not support distributed training, but has {hosts} hosts."
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def widened(matrix: sparse.csr_matrix, width: int) -> sparse.csr_matrix:
 def _part(block: Batch, start: int, stop: int) -> Batch:
     if start == 0 and stop == block.rows:
         return block
-    return Batch(*(None if column is None else column[start:stop] for column in block))
+    columns: list[Any] = [None if column is None else column[start:stop] for column in block]
+    return Batch(*columns)
 
 
 def _joined(columns: list[Any]) -> Any:

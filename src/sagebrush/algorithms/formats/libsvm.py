@@ -80,7 +80,8 @@ def _numbers(separated: bytes) -> NDArray[np.float64]:
         parse_options=pa.csv.ParseOptions(delimiter="\x01", quote_char=False),
         convert_options=pa.csv.ConvertOptions(column_types={"n": pa.float64()}, null_values=[]),
     )
-    return table.column(0).to_numpy()
+    numbers: NDArray[np.float64] = table.column(0).to_numpy()
+    return numbers
 
 
 def _batch(tokens: _Tokens) -> Batch:

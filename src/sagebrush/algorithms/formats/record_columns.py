@@ -89,7 +89,8 @@ class _Walker:
         return self.data.take(positions, mode="clip")
 
     def at(self, tag: int) -> NDArray[np.bool_]:
-        return self.byte(self.cursor) == tag
+        matches: NDArray[np.bool_] = self.byte(self.cursor) == tag
+        return matches
 
     def expect(self, tag: int) -> None:
         self.require(self.at(tag))

@@ -7,12 +7,12 @@ float32, 3 of float64, 7 of int32; a tensor has 1 values, 2 keys, 3 shape.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sagebrush.algorithms.formats.varint import decode_varints
+from sagebrush.algorithms.formats.varint import decode_varints, encode_varint
 
 FEATURES, LABEL, UID, METADATA, CONFIGURATION = 1, 2, 3, 4, 5
 FLOAT32, FLOAT64, INT32, BYTES = 2, 3, 7, 9
@@ -115,16 +115,7 @@ def read_record(data: bytes | memoryview, start: int = 0, end: int | None = None
 
 def delimited(number: int, content: bytes) -> bytes:
     """A length-delimited field."""
-    return _varint(number << 3 | _DELIMITED) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return encode_varint(number << 3 | _DELIMITED) + encode_varint(len(content)) + content
 
 
 def _map_entry(data: bytes | memoryview, entry: WireField) -> tuple[str, Tensor | None]:
@@ -150,7 +141,7 @@ def _value(data: bytes | memoryview, value: WireField) -> Tensor | None:
 
 
 def _tensor(data: bytes | memoryview, tensor: WireField) -> Tensor:
-    columns: dict[int, list[NDArray[np.generic]]] = {1: [], 2: [], 3: []}
+    columns: dict[int, list[NDArray[Any]]] = {1: [], 2: [], 3: []}
     for wire in wire_fields(data, tensor.start, tensor.end):
         if wire.number in columns:
             kind = tensor.number if wire.number == 1 else INT32
@@ -162,13 +153,11 @@ def _tensor(data: bytes | memoryview, tensor: WireField) -> Tensor:
     )
 
 
-def _joined(parts: list[NDArray[np.generic]], dtype: type) -> NDArray[np.generic]:
+def _joined(parts: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
     return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)
 
 
-def _numbers(
-    data: bytes | memoryview, wire: WireField, kind: int, unsigned: bool
-) -> NDArray[np.generic]:
+def _numbers(data: bytes | memoryview, wire: WireField, kind: int, unsigned: bool) -> NDArray[Any]:
     """A packed run or a single number; protobuf readers must take either."""
     content = np.frombuffer(data, np.uint8, wire.end - wire.start, wire.start)
     if kind == INT32:

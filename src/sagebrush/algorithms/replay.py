@@ -1,0 +1,113 @@
+"""Repeated passes over a data set that is read once if it fits in memory.
+
+A pass over a channel costs reading and parsing. What fits in the budget is therefore kept during
+the first pass and later passes come from memory, in a new random order each time if asked. A larger
+data set streams by again on every pass, at constant memory, and only its beginning is kept, as a
+sample.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy import sparse
+
+from sagebrush.algorithms.formats.batch import Batch
+
+Pass = Callable[[], Iterator[Batch]]
+
+DEFAULT_BUDGET_BYTES = 256 << 20
+
+
+class ReplayedPass:
+    """A pass that remembers: calling it begins the next pass over the same data.
+
+    ``source`` begins a pass over the data itself; ``rng`` shuffles the rows of passes from memory.
+    Batches must not be changed by whoever receives them.
+    """
+
+    def __init__(
+        self,
+        source: Pass,
+        *,
+        rng: np.random.Generator | None = None,
+        budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    ) -> None:
+        self._source = source
+        self._rng = rng
+        self._budget_bytes = budget_bytes
+        self._kept: list[Batch] = []
+        self._complete = False
+        self._whole: Batch | None = None
+
+    def __call__(self) -> Iterator[Batch]:
+        if not self._complete:
+            return self._first_pass()
+        return iter(self._kept) if self._rng is None else self._shuffled(self._rng)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the whole data set has been kept."""
+        return self._complete
+
+    def sample(self, rows: int) -> Iterator[Batch]:
+        """Up to about ``rows`` of the kept rows in whole batches spread evenly over them."""
+        available = sum(batch.features.shape[0] for batch in self._kept)
+        stride = max(1, round(available / max(rows, 1)))
+        return iter(self._kept[::stride])
+
+    def _first_pass(self) -> Iterator[Batch]:
+        self._kept = []
+        room = self._budget_bytes
+        for batch in self._source():
+            room -= _size_bytes(batch)
+            if room >= 0:
+                self._kept.append(batch)
+            yield batch
+        self._complete = room >= 0
+
+    def _shuffled(self, rng: np.random.Generator) -> Iterator[Batch]:
+        if not self._kept:
+            return
+        rows = self._kept[0].features.shape[0]
+        whole = self._joined()
+        order = rng.permutation(whole.features.shape[0])
+        for first in range(0, order.shape[0], rows):
+            chosen = order[first : first + rows]
+            labels = None if whole.labels is None else whole.labels[chosen]
+            yield Batch(whole.features[chosen], labels)
+
+    def _joined(self) -> Batch:
+        """All rows in one piece, whose slices take the place of the batches."""
+        if self._whole is None:
+            whole = _concatenated(self._kept)
+            rows = self._kept[0].features.shape[0]
+            self._kept = [
+                Batch(
+                    whole.features[first : first + rows],
+                    None if whole.labels is None else whole.labels[first : first + rows],
+                )
+                for first in range(0, whole.features.shape[0], rows)
+            ]
+            self._whole = whole
+        return self._whole
+
+
+def _concatenated(batches: list[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    parts = [batch.features for batch in batches]
+    if any(sparse.issparse(part) for part in parts):
+        features = sparse.vstack(parts, format="csr")
+    else:
+        features = np.concatenate(parts)
+    labels = [batch.labels for batch in batches if batch.labels is not None]
+    return Batch(features, np.concatenate(labels) if labels else None)
+
+
+def _size_bytes(batch: Batch) -> int:
+    features = batch.features
+    if sparse.issparse(features):
+        size = features.data.nbytes + features.indices.nbytes + features.indptr.nbytes
+    else:
+        size = features.nbytes
+    return int(size + (0 if batch.labels is None else batch.labels.nbytes))
