@@ -1,0 +1,70 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from sagebrush.base.errors import ConfigurationError
+from sagebrush.base.settings import DEFAULT_PORT, default_data_dir
+
+RUNNING_FILE = "server.json"
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add `--data`."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=None,
+        help=f"data directory (default: $SAGEBRUSH_DATA or {default_data_dir()})",
+    )
+
+
+def add_endpoint(parser: argparse.ArgumentParser) -> None:
+    """Add `--endpoint`, for commands that talk to a running server."""
+    add_data(parser)
+    parser.add_argument(
+        "--endpoint",
+        metavar="URL",
+        default=None,
+        help="address of the server (default: $SAGEBRUSH_ENDPOINT_URL, else the server that runs"
+        " on the data directory)",
+    )
+
+
+def data_dir(parsed: argparse.Namespace) -> Path:
+    """Return the chosen data directory."""
+    chosen: Path | None = parsed.data
+    return (chosen or default_data_dir()).expanduser().resolve()
+
+
+def running_endpoint(parsed: argparse.Namespace) -> str:
+    """Return the address of the server to talk to.
+
+    Raises:
+        ConfigurationError: none was named and none runs on the data directory.
+    """
+    named: str | None = parsed.endpoint or os.environ.get("SAGEBRUSH_ENDPOINT_URL")
+    if named:
+        return named.rstrip("/")
+    description = running_server(data_dir(parsed))
+    if description is None:
+        raise ConfigurationError(
+            f"no server runs on {data_dir(parsed)}; start one with `sagebrush up`"
+            f" (it listens on port {DEFAULT_PORT}) or name one with --endpoint"
+        )
+    return description["endpoint"]
+
+
+def running_server(folder: Path) -> dict[str, str] | None:
+    """Return what the server that runs on `folder` says of itself, or None when none runs."""
+    try:
+        description = json.loads((folder / RUNNING_FILE).read_text("utf-8"))
+        os.kill(description["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return {key: str(value) for key, value in description.items()}

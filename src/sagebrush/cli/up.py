@@ -1,0 +1,89 @@
+"""`sagebrush up`: the server in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+from sagebrush.base.errors import ConfigurationError
+from sagebrush.base.settings import DEFAULT_PORT, DEFAULT_REGION, Settings
+from sagebrush.cli.options import add_data, data_dir
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_data(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="port (%(default)s); 0 takes a free one"
+    )
+    parser.add_argument(
+        "--ephemeral",
+        action="store_true",
+        help="keep nothing: data go to a temporary directory unless --data names one, jobs and"
+        " endpoints end with the server",
+    )
+    parser.add_argument(
+        "--durable", action="store_true", help="sync every acknowledged write to the disk"
+    )
+    parser.add_argument(
+        "--verify-signatures",
+        action="store_true",
+        help="check signatures against IAM's access keys, and policies",
+    )
+    parser.add_argument(
+        "--allow-unauthenticated",
+        action="store_true",
+        help="let --host be other than loopback although signatures are not checked",
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="refuse to tunnel to hosts that are not AWS's"
+    )
+    parser.add_argument("--verbose", "-v", action="store_true", help="log every request")
+    parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+
+
+def command(parsed: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    _check_exposure(parsed)
+    logging.basicConfig(
+        level=logging.DEBUG if parsed.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    if parsed.ephemeral and parsed.data is None:
+        with tempfile.TemporaryDirectory(prefix="sagebrush-") as folder:
+            return _serve(parsed, Path(folder))
+    return _serve(parsed, data_dir(parsed))
+
+
+def _serve(parsed: argparse.Namespace, folder: Path) -> int:
+    from sagebrush.gateway.server import serve
+
+    settings = Settings(
+        data_dir=folder,
+        host=parsed.host,
+        port=parsed.port,
+        durable=parsed.durable,
+        verify_signatures=parsed.verify_signatures,
+        offline=parsed.offline,
+        region=os.environ.get("AWS_REGION") or DEFAULT_REGION,
+        ephemeral=parsed.ephemeral,
+    )
+    return serve(settings, ready_fd=parsed.ready_fd)
+
+
+def _check_exposure(parsed: argparse.Namespace) -> None:
+    try:
+        loopback = ipaddress.ip_address(parsed.host).is_loopback
+    except ValueError:
+        loopback = parsed.host == "localhost"
+    if not loopback and not parsed.verify_signatures and not parsed.allow_unauthenticated:
+        raise ConfigurationError(
+            f"{parsed.host} is reachable from other machines, and anyone could run code here:"
+            " add --verify-signatures (and create keys with IAM), or accept that with"
+            " --allow-unauthenticated"
+        )

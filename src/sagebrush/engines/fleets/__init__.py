@@ -1,0 +1,31 @@
+"""Model servers behind routers: what real-time endpoints stand on."""
+
+from sagebrush.engines.fleets.channel import Answer, compose
+from sagebrush.engines.fleets.errors import (
+    FleetError,
+    NoSuchFleetError,
+    NoSuchVariantError,
+    NotReadyError,
+    ServerLostError,
+    ServerTimeoutError,
+    StartError,
+)
+from sagebrush.engines.fleets.fleets import Fleets, VariantPlan
+from sagebrush.engines.fleets.server import MEMBER_NAME, SOCKET_NAME, ModelServer
+
+__all__ = [
+    "MEMBER_NAME",
+    "SOCKET_NAME",
+    "Answer",
+    "FleetError",
+    "Fleets",
+    "ModelServer",
+    "NoSuchFleetError",
+    "NoSuchVariantError",
+    "NotReadyError",
+    "ServerLostError",
+    "ServerTimeoutError",
+    "StartError",
+    "VariantPlan",
+    "compose",
+]

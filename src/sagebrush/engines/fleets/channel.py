@@ -1,0 +1,187 @@
+"""A kept-alive connection to one model server over its unix socket.
+
+Model servers speak the container contract: `GET /ping`, `POST /invocations`. One request at a
+time per connection; the pool opens as many as are needed at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import httptools
+
+from sagebrush.engines.fleets.errors import ServerLostError, ServerTimeoutError
+
+_MAXIMUM_IDLE = 64
+_MAXIMUM_ADDRESS_BYTES = 107
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a model server answered; header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Channel(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._answer: asyncio.Future[Answer] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser
+        self._headers: dict[str, str] = {}
+        self._chunks: list[bytes] = []
+        self.reusable = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be ready for a request."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Fail the request under way."""
+        self.reusable = False
+        self._fail(ServerLostError("the model server closed the connection before it answered"))
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of the answer."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self.reusable = False
+            self._fail(ServerLostError(f"the model server's answer is not valid HTTP: {error}"))
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header of the answer."""
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the answer's body."""
+        self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """Resolve the request with the whole answer."""
+        if not self._parser.should_keep_alive():
+            self.reusable = False
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, body))
+
+    async def request(self, message: bytes, timeout_s: float) -> Answer:
+        """Send a whole request and return the answer.
+
+        Raises:
+            ServerLostError: the connection ended first.
+            ServerTimeoutError: no answer within `timeout_s`.
+        """
+        if self._transport is None or self._transport.is_closing():
+            raise ServerLostError("the model server closed the connection")
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers = {}
+        self._chunks = []
+        self._answer = self._loop.create_future()
+        # A timer handle costs a fraction of asyncio.timeout's task bookkeeping.
+        timer = self._loop.call_later(timeout_s, self._expire, timeout_s)
+        try:
+            self._transport.write(message)
+            return await self._answer
+        finally:
+            timer.cancel()
+            if not self._answer.done() or self._answer.cancelled():
+                self.reusable = False
+            self._answer = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _expire(self, timeout_s: float) -> None:
+        self.reusable = False
+        self._fail(ServerTimeoutError(f"no answer from the model server within {timeout_s:g} s"))
+        self.close()
+
+    def _fail(self, error: Exception) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+
+class ChannelPool:
+    """The connections to one model server."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._folder = -1
+        self._idle: list[Channel] = []
+        self.outstanding = 0
+
+    async def request(self, message: bytes, timeout_s: float) -> Answer:
+        """Send a request over a free connection, opening one when none is.
+
+        Raises:
+            ServerLostError: nobody listens, or the connection ended before the answer.
+            ServerTimeoutError: no answer within `timeout_s`.
+        """
+        self.outstanding += 1
+        try:
+            channel = await self._take()
+            try:
+                return await channel.request(message, timeout_s)
+            finally:
+                self._give(channel)
+        finally:
+            self.outstanding -= 1
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for channel in self._idle:
+            channel.close()
+        self._idle.clear()
+        if self._folder >= 0:
+            os.close(self._folder)
+            self._folder = -1
+
+    async def _take(self) -> Channel:
+        while self._idle:
+            channel = self._idle.pop()
+            if channel.reusable:
+                return channel
+        try:
+            _, channel = await asyncio.get_running_loop().create_unix_connection(
+                Channel, self._address()
+            )
+        except OSError as error:
+            raise ServerLostError(f"no model server listens: {error}") from None
+        return channel
+
+    def _address(self) -> str:
+        """Return a name for the socket within the kernel's 107 bytes."""
+        direct = str(self._socket)
+        if len(os.fsencode(direct)) <= _MAXIMUM_ADDRESS_BYTES:
+            return direct
+        if self._folder < 0:
+            self._folder = os.open(self._socket.parent, os.O_RDONLY | os.O_DIRECTORY)
+        return f"/proc/self/fd/{self._folder}/{self._socket.name}"
+
+    def _give(self, channel: Channel) -> None:
+        if channel.reusable and len(self._idle) < _MAXIMUM_IDLE:
+            self._idle.append(channel)
+        else:
+            channel.close()
+
+
+def compose(method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> bytes:
+    """Return the bytes of a request to a model server."""
+    lines = [f"{method} {path} HTTP/1.1\r\nhost: model\r\n"]
+    lines.extend(f"{name}: {value}\r\n" for name, value in headers)
+    lines.append(f"content-length: {len(body)}\r\n\r\n")
+    return "".join(lines).encode("latin-1", "replace") + body

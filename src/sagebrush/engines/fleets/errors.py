@@ -1,0 +1,33 @@
+"""What can go wrong between a router and its model servers."""
+
+from __future__ import annotations
+
+from sagebrush.base.errors import SagebrushError
+
+
+class FleetError(SagebrushError):
+    """Root of the errors of this engine."""
+
+
+class NoSuchFleetError(FleetError):
+    """No fleet of that name serves."""
+
+
+class NoSuchVariantError(FleetError):
+    """The fleet has no variant of that name."""
+
+
+class NotReadyError(FleetError):
+    """Every model server is starting again; the request may be repeated."""
+
+
+class ServerLostError(FleetError):
+    """The model server closed the connection before it answered."""
+
+
+class ServerTimeoutError(FleetError):
+    """The model server did not answer in time."""
+
+
+class StartError(FleetError):
+    """A model server did not become healthy; the message says why."""

@@ -1,0 +1,279 @@
+"""From a request to its answer: route, identify, parse, handle, serialise.
+
+A synchronous handler whose body has arrived is answered within the call; everything else becomes
+a coroutine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable
+from typing import Any, cast
+
+from sagebrush.base.errors import ApiError
+from sagebrush.base.identifiers import request_id
+from sagebrush.gateway import messages
+from sagebrush.gateway.authentication import Authenticator
+from sagebrush.gateway.bodies import decoded_body
+from sagebrush.gateway.certificates import CertificateAuthority
+from sagebrush.gateway.connection import Connection
+from sagebrush.gateway.internal import InternalPages
+from sagebrush.gateway.listener import Listener
+from sagebrush.gateway.messages import ClientDisconnectedError, Response
+from sagebrush.gateway.proxy import Proxy, is_aws_host
+from sagebrush.gateway.registry import Registry
+from sagebrush.gateway.trail import Trail
+from sagebrush.services.declaration import Handler
+from sagebrush.services.platform import Context, Platform
+from sagebrush.wire import (
+    Request,
+    Route,
+    RoutingError,
+    parse_request,
+    route,
+    serialise_error,
+    serialise_response,
+    unsupported,
+)
+
+_INTERNAL_PREFIX = "/_sagebrush/"
+_TELEMETRY_PREFIX = "sm-pysdk-t-"
+# The largest body of an operation that is not a stream: InvokeEndpoint takes 25 MB.
+_MAXIMUM_BODY_BYTES = 32 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Answers every request of the server."""
+
+    def __init__(self, authority: CertificateAuthority, *, offline: bool) -> None:
+        self._proxy = Proxy(authority, offline=offline)
+        self._registry = Registry()
+        self._platform: Platform
+        self._listener: Listener
+        self._authenticator: Authenticator
+        self._trail: Trail
+        self._pages: InternalPages
+
+    async def open(self, platform: Platform, listener: Listener) -> None:
+        """Apply the services' migrations and start them; then requests may come."""
+        self._platform = platform
+        self._listener = listener
+        self._authenticator = Authenticator(platform)
+        self._trail = Trail(platform.settings.data_dir / "trail")
+        self._pages = InternalPages(platform, self._registry)
+        declared = list(self._registry.services())
+        for service in declared:
+            if service.migrations is not None:
+                platform.db.migrate(f"services.{service.name}", service.migrations)
+        for service in declared:
+            if service.start is not None:
+                await service.start(platform)
+
+    async def close(self) -> None:
+        """Stop the services, then what they stand on."""
+        for service in self._registry.services():
+            if service.stop is not None:
+                await service.stop(self._platform)
+        tasks = list(self._platform.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._trail.close()
+        self._platform.db.close()
+
+    def tunnel(self, connection: Connection, host: str, port: int) -> Response | None:
+        """Take a CONNECT over, or refuse it with a response."""
+        return self._proxy.tunnel(self._listener, connection, host, port)
+
+    def answer(self, request: messages.Request) -> Response | Awaitable[Response]:
+        """Answer a request; never raises."""
+        identifier = request_id()
+        try:
+            return self._answer(request, identifier)
+        except Exception:
+            _log.exception("request %s failed", identifier)
+            return _defect(None, identifier)
+
+    def _answer(self, request: messages.Request, identifier: str) -> Response | Awaitable[Response]:
+        if request.target.startswith("http"):
+            refusal = _strip_absolute(request)
+            if refusal is not None:
+                return refusal
+        if request.target.startswith(_INTERNAL_PREFIX):
+            return self._pages.answer(request)
+        if request.headers.get("host", "").startswith(_TELEMETRY_PREFIX):
+            # The SageMaker SDK reports most of its calls here; offline it would log a traceback.
+            return Response(200, [])
+        path, _, query = request.target.partition("?")
+        raw = Request(request.method, path, query, request.headers, request.body)
+        try:
+            routed = route(raw)
+        except RoutingError as error:
+            return _failure(error.route, error.error, identifier)
+        handler = self._registry.handler(routed.service, routed.operation)
+        if handler is None:
+            return _failure(routed, unsupported(routed.service, routed.operation), identifier)
+        call = _Call(self, request, raw, routed, handler, identifier)
+        if request.body.complete and call.is_plain:
+            raw.body = request.body.taken()
+            return call.run_at_once()
+        return call.run()
+
+
+class _Call:
+    """One routed request on its way through its handler."""
+
+    __slots__ = ("_gateway", "_handler", "_identifier", "_raw", "_request", "_routed")
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        request: messages.Request,
+        raw: Request,
+        routed: Route,
+        handler: Handler,
+        identifier: str,
+    ) -> None:
+        self._gateway = gateway
+        self._request = request
+        self._raw = raw
+        self._routed = routed
+        self._handler = handler
+        self._identifier = identifier
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing has to be awaited."""
+        return not inspect.iscoroutinefunction(self._handler) and not self._routed.streams_input
+
+    def run_at_once(self) -> Response:
+        """Answer a request whose handler is synchronous and whose body is here."""
+        context: Context | None = None
+        parameters: dict[str, Any] = {}
+        try:
+            context = self._identify()
+            parameters = parse_request(self._routed, self._raw)
+            self._gateway._authenticator.authorise(context, self._routed, parameters)
+            with context.db.transaction():
+                result = cast("dict[str, Any] | None", self._handler(context, parameters))
+                self._record(context, parameters, None)
+            return self._success(context, result)
+        except ApiError as error:
+            return self._refusal(context, parameters, error)
+        except Exception:
+            _log.exception("request %s failed", self._identifier)
+            return _defect(self._routed, self._identifier)
+
+    async def run(self) -> Response:
+        """Answer any other request; a stream's handler starts before its body has arrived."""
+        context: Context | None = None
+        parameters: dict[str, Any] = {}
+        try:
+            context = self._identify()
+            await self._receive()
+            parameters = parse_request(self._routed, self._raw)
+            self._gateway._authenticator.authorise(context, self._routed, parameters)
+            result = await self._handle(context, parameters)
+            self._record(context, parameters, None)
+            return self._success(context, result)
+        except ApiError as error:
+            return self._refusal(context, parameters, error)
+        except ClientDisconnectedError:
+            return Response(400, [], close=True)
+        except Exception:
+            _log.exception("request %s failed", self._identifier)
+            return _defect(self._routed, self._identifier)
+
+    async def _handle(self, context: Context, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        if inspect.iscoroutinefunction(self._handler):
+            return cast("dict[str, Any] | None", await self._handler(context, parameters))
+        with context.db.transaction():
+            return cast("dict[str, Any] | None", self._handler(context, parameters))
+
+    def _identify(self) -> Context:
+        return self._gateway._authenticator.identify(
+            self._request, self._raw, self._routed, self._identifier
+        )
+
+    async def _receive(self) -> None:
+        """Give the parser the body: a stream to those that stream, bytes to the rest."""
+        body = decoded_body(self._request, self._gateway._authenticator)
+        if self._routed.streams_input:
+            self._raw.body = body
+            return
+        whole = await _whole(body)
+        if whole is None:
+            raise ApiError(
+                "RequestEntityTooLarge",
+                f"The request body is larger than {_MAXIMUM_BODY_BYTES} bytes",
+                status=413,
+            )
+        self._raw.body = whole
+
+    def _success(self, context: Context, result: dict[str, Any] | None) -> Response:
+        answer = serialise_response(self._routed, result or {}, self._identifier)
+        headers = list(answer.headers.items())
+        if context.extra_headers:
+            headers.extend(context.extra_headers.items())
+        return Response(context.status or answer.status, headers, answer.body)
+
+    def _refusal(
+        self, context: Context | None, parameters: dict[str, Any], error: ApiError
+    ) -> Response:
+        if context is not None:
+            self._record(context, parameters, error)
+        return _failure(self._routed, error, self._identifier, context)
+
+    def _record(self, context: Context, parameters: dict[str, Any], error: ApiError | None) -> None:
+        self._gateway._trail.record(
+            context,
+            self._routed.operation_model,
+            parameters,
+            self._request.headers.get("user-agent", ""),
+            None if error is None else (error.code, error.message),
+        )
+
+
+async def _whole(body: Any) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in body:
+        size += len(chunk)
+        if size > _MAXIMUM_BODY_BYTES:
+            return None
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _failure(
+    routed: Route, error: ApiError, identifier: str, context: Context | None = None
+) -> Response:
+    answer = serialise_error(routed, error, identifier)
+    headers = list(answer.headers.items())
+    if context is not None and context.extra_headers:
+        headers.extend(context.extra_headers.items())
+    return Response(answer.status, headers, answer.body)
+
+
+def _defect(routed: Route | None, identifier: str) -> Response:
+    """Answer the protocol's internal failure; the log has the trace under the request id."""
+    message = f"An internal error occurred; the server's log has it under {identifier}."
+    if routed is None:
+        return Response(500, [("content-type", "text/plain")], message.encode())
+    return _failure(routed, ApiError("InternalFailure", message, status=500), identifier)
+
+
+def _strip_absolute(request: messages.Request) -> Response | None:
+    """Turn a proxy request for an AWS host into a plain one; refuse any other host."""
+    scheme, _, rest = request.target.partition("://")
+    host, slash, path = rest.partition("/")
+    if scheme not in ("http", "https") or not is_aws_host(host.partition(":")[0]):
+        text = b"this proxy forwards plain http to AWS host names only\n"
+        return Response(403, [("content-type", "text/plain")], text)
+    request.headers["host"] = host
+    request.target = slash + path or "/"
+    return None

@@ -1,0 +1,34 @@
+"""Builds the platform: every engine once, in the order they stand on each other."""
+
+from __future__ import annotations
+
+from sagebrush.base.clock import Clock
+from sagebrush.base.settings import Settings
+from sagebrush.engines.fleets import Fleets
+from sagebrush.engines.identity import IdentityStore
+from sagebrush.engines.logs import LogStore
+from sagebrush.engines.metrics import MetricStore
+from sagebrush.engines.objects import ObjectStore
+from sagebrush.run.supervisor import Supervisor
+from sagebrush.services.platform import Platform
+from sagebrush.store.database import Database
+
+STATE_FILE = "state.sqlite"
+
+
+def assemble(settings: Settings, clock: Clock) -> Platform:
+    """Open the data directory and return the platform on it."""
+    folder = settings.data_dir
+    db = Database(folder / STATE_FILE, durable=settings.durable)
+    supervisor = Supervisor(folder / "run")
+    return Platform(
+        settings=settings,
+        clock=clock,
+        db=db,
+        objects=ObjectStore(db, folder / "objects", clock, durable=settings.durable),
+        logs=LogStore(db, folder / "logs", clock),
+        metrics=MetricStore(db, clock),
+        identity=IdentityStore(db, clock),
+        fleets=Fleets(db, supervisor, folder / "fleets"),
+        supervisor=supervisor,
+    )

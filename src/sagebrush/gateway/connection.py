@@ -1,0 +1,361 @@
+"""One client connection: HTTP/1.1 off the socket into requests, responses back onto it.
+
+Requests of one connection are answered in order, one at a time. A request whose body has arrived
+and whose handler is synchronous is answered within the read callback, without a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol, cast
+
+import httptools
+
+from sagebrush.gateway.messages import ClientDisconnectedError, Request, RequestBody, Response
+from sagebrush.gateway.sending import OpenedFile, opened, send_file
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+_MAXIMUM_HEADER_BYTES = 64 * 1024
+# The largest body that is collected before its handler starts; longer ones stream.
+_BUFFERED_BODY_BYTES = 256 * 1024
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_BODILESS = frozenset({204, 304})
+
+
+class Application(Protocol):
+    """What answers requests."""
+
+    def answer(self, request: Request) -> Response | Awaitable[Response]:
+        """Answer at once, or give an awaitable of the answer; never raises."""
+
+    def tunnel(self, connection: Connection, host: str, port: int) -> Response | None:
+        """Take a CONNECT over (None), or refuse it with a response."""
+
+
+class Registry(Protocol):
+    """Who keeps count of the open connections."""
+
+    connections: set[Connection]
+
+    def forget(self, connection: Connection) -> None:
+        """Take note that a connection has ended."""
+
+
+class Connection(asyncio.Protocol):
+    """The asyncio protocol of one socket."""
+
+    def __init__(self, application: Application, registry: Registry, *, secure: bool) -> None:
+        self._application = application
+        self._registry = registry
+        self._loop = asyncio.get_running_loop()
+        self._secure = secure
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[Request] = deque()
+        self._busy = False
+        self._task: asyncio.Task[None] | None = None
+        self._writable: asyncio.Event | None = None
+        self._upgraded = False
+        self._closing = False
+        self._last_activity = self._loop.time()
+        self._client_address = ""
+        self.transport: asyncio.Transport
+
+    # -- asyncio.Protocol ------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start reading."""
+        self.transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._client_address = peer[0] if isinstance(peer, tuple) else ""
+        self._registry.connections.add(self)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Tell whoever waits for this client that it is gone."""
+        self._closing = True
+        self._registry.forget(self)
+        gone = ClientDisconnectedError("the client closed the connection")
+        for request in self._waiting:
+            request.body.fail(gone)
+        if self._current_body is not None:
+            self._current_body.fail(gone)
+        if self._writable is not None:
+            self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived."""
+        self._last_activity = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._upgraded = True
+        except httptools.HttpParserError:
+            self._refuse(400, b"the request is not valid HTTP/1.1")
+
+    def eof_received(self) -> bool:
+        """Close once the answer under way is out."""
+        if self._busy:
+            self._closing = True
+            return True
+        return False
+
+    def pause_writing(self) -> None:
+        """Make writers wait: the client reads slower than we send."""
+        if self._writable is None:
+            self._writable = asyncio.Event()
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Let writers go on."""
+        if self._writable is not None:
+            self._writable.set()
+
+    # -- httptools callbacks ---------------------------------------------------------------
+
+    _url = b""
+    _header_bytes = 0
+    _current_body: RequestBody | None = None
+    _deferred: Request | None = None
+
+    def on_message_begin(self) -> None:
+        """A request line is coming."""
+        self._url = b""
+        self._headers: list[tuple[str, str]] = []
+        self._header_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Collect the request target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a header."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _MAXIMUM_HEADER_BYTES:
+            raise ValueError("headers too large")
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        """Start the request, or wait for its body when that is short."""
+        headers: dict[str, str] = {}
+        for name, value in self._headers:
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        method = self._parser.get_method().decode("ascii")
+        length_text = headers.get("content-length")
+        length = int(length_text) if length_text and length_text.isdigit() else None
+        body = RequestBody(length, self._pause_reading, self._resume_reading)
+        request = Request(
+            method,
+            self._url.decode("latin-1"),
+            headers,
+            body,
+            self._secure,
+            self._client_address,
+            time.time(),
+            self._headers,
+        )
+        self._current_body = body
+        if headers.get("expect", "").lower() == "100-continue":
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        chunked = "transfer-encoding" in headers
+        if method == "CONNECT" or (not chunked and (length or 0) <= _BUFFERED_BODY_BYTES):
+            self._deferred = request
+        else:
+            self._deferred = None
+            self._enqueue(request)
+
+    def on_body(self, body: bytes) -> None:
+        """Hand a piece of the body on."""
+        if self._current_body is not None:
+            self._current_body.feed(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._current_body is not None:
+            self._current_body.finish()
+            self._current_body = None
+        request, self._deferred = self._deferred, None
+        if request is not None:
+            self._enqueue(request)
+
+    # -- answering -------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return not self._busy
+
+    @property
+    def idle_since(self) -> float:
+        """The loop's time of the last byte read."""
+        return self._last_activity
+
+    @property
+    def starved(self) -> bool:
+        """Whether a handler waits for a body that the client does not send."""
+        return self._busy and self._current_body is not None
+
+    def _enqueue(self, request: Request) -> None:
+        if self._busy:
+            self._waiting.append(request)
+            if len(self._waiting) > 32:
+                self._pause_reading()
+            return
+        self._begin(request)
+
+    def _begin(self, request: Request) -> None:
+        self._busy = True
+        if request.method == "CONNECT":
+            self._connect(request)
+            return
+        answer = self._application.answer(request)
+        if isinstance(answer, Response):
+            answer.body = opened(answer.body)
+        if isinstance(answer, Response) and isinstance(answer.body, bytes):
+            self._write_whole(request, answer)
+            self._finish(request, answer.close)
+        else:
+            self._task = self._loop.create_task(self._answer_later(request, answer))
+
+    def _connect(self, request: Request) -> None:
+        host, _, port = request.target.rpartition(":")
+        refusal = self._application.tunnel(
+            self, host.strip("[]").lower(), int(port) if port.isdigit() else 443
+        )
+        if refusal is not None:
+            self._write_whole(request, refusal)
+            self._finish(request, close=True)
+
+    async def _answer_later(self, request: Request, answer: Response | Awaitable[Response]) -> None:
+        response = answer if isinstance(answer, Response) else await answer
+        try:
+            response.body = opened(response.body)
+            close = await self._write(request, response)
+        except (ClientDisconnectedError, OSError):
+            self.transport.abort()
+            return
+        finally:
+            if isinstance(response.body, OpenedFile):
+                response.body.close()
+        self._finish(request, close)
+
+    def _finish(self, request: Request, close: bool) -> None:
+        self._busy = False
+        self._task = None
+        keep_alive = self._keeps_alive(request)
+        # A body nobody read would be taken for the next request.
+        if close or self._closing or not keep_alive or not request.body.complete:
+            self._closing = True
+            self.transport.close()
+            return
+        if self._waiting:
+            following = self._waiting.popleft()
+            self._resume_reading()
+            self._loop.call_soon(self._begin, following)
+
+    @staticmethod
+    def _keeps_alive(request: Request) -> bool:
+        return request.headers.get("connection", "").lower() != "close"
+
+    def _write_whole(self, request: Request, response: Response) -> None:
+        body = cast("bytes", response.body)
+        head = self._head(request, response, len(body))
+        self.transport.write(head if request.method == "HEAD" else head + body)
+
+    async def _write(self, request: Request, response: Response) -> bool:
+        """Write the response; return whether the connection must close after it."""
+        body = response.body
+        if isinstance(body, bytes):
+            self._write_whole(request, response)
+        elif isinstance(body, OpenedFile):
+            self.transport.write(self._head(request, response, body.length))
+            if request.method != "HEAD":
+                await send_file(self, body)
+        else:
+            chunks = cast("AsyncIterator[bytes]", body)
+            return await self._write_chunks(request, response, chunks)
+        return response.close
+
+    async def _write_chunks(
+        self, request: Request, response: Response, body: AsyncIterator[bytes]
+    ) -> bool:
+        known = any(name.lower() == "content-length" for name, _ in response.headers)
+        self.transport.write(self._head(request, response, None))
+        if request.method == "HEAD":
+            return response.close
+        async for chunk in body:
+            if not chunk:
+                continue
+            await self.drain()
+            self.transport.write(chunk if known else b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        if not known:
+            self.transport.write(b"0\r\n\r\n")
+        return response.close
+
+    async def drain(self) -> None:
+        """Wait until the client has room.
+
+        Raises:
+            ClientDisconnectedError: it went away.
+        """
+        if self._writable is not None:
+            await self._writable.wait()
+        if self.transport.is_closing():
+            raise ClientDisconnectedError("the client closed the connection")
+
+    def _head(self, request: Request, response: Response, length: int | None) -> bytes:
+        status = response.status
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
+        stated = False
+        for name, value in response.headers:
+            if name.lower() == "content-length":
+                stated = True
+            lines.append(f"{name}: {value}")
+        if not stated and status not in _BODILESS:
+            lines.append(
+                "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+            )
+        if response.close or not request.body.complete or not self._keeps_alive(request):
+            lines.append("connection: close")
+        lines.append(f"date: {_http_date()}\r\n\r\n")
+        return "\r\n".join(lines).encode("latin-1", "replace")
+
+    def _refuse(self, status: int, message: bytes) -> None:
+        if not self._closing:
+            self._closing = True
+            head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nconnection: close\r\n"
+            self.transport.write(
+                head.encode() + b"content-length: %d\r\n\r\n%b" % (len(message), message)
+            )
+        self.transport.close()
+
+    def close(self) -> None:
+        """Close at once when idle, else after the answer under way."""
+        self._closing = True
+        if not self._busy:
+            self.transport.close()
+
+    def _pause_reading(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+_date_second = 0
+_date_text = ""
+
+
+def _http_date() -> str:
+    """Return the current date header, formatted once a second."""
+    global _date_second, _date_text
+    second = int(time.time())
+    if second != _date_second:
+        _date_second, _date_text = second, formatdate(second, usegmt=True)
+    return _date_text

@@ -1,0 +1,111 @@
+"""The services behind the gateway: declarations at start, handlers on their first request."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from sagebrush.base.errors import SagebrushError
+from sagebrush.services import SERVICES
+from sagebrush.services.declaration import Handler, Service
+
+
+class DeclarationError(SagebrushError):
+    """A service folder declares something that the model does not have."""
+
+
+class Registry:
+    """Finds the function that carries an operation out."""
+
+    def __init__(self) -> None:
+        self._services: dict[str, Service] = {}
+        self._handlers: dict[str, dict[str, Handler]] = {}
+
+    def service(self, name: str) -> Service | None:
+        """Return the declaration of a service, or None when there is none."""
+        declared = self._services.get(name)
+        if declared is None and name in SERVICES:
+            module = importlib.import_module(SERVICES[name])
+            declared = self._services[name] = module.SERVICE
+        return declared
+
+    def services(self) -> Iterator[Service]:
+        """Yield every declaration."""
+        for name in SERVICES:
+            declared = self.service(name)
+            if declared is not None:
+                yield declared
+
+    def handler(self, service: str, operation: str) -> Handler | None:
+        """Return the handler of an operation, or None when it is not supported."""
+        handlers = self._handlers.get(service)
+        if handlers is None:
+            declared = self.service(service)
+            handlers = {} if declared is None else _load(declared)
+            self._handlers[service] = handlers
+        return handlers.get(snake_case(operation))
+
+    def supported(self) -> dict[str, list[str]]:
+        """Return the handlers' names by service, read from the sources without importing them."""
+        return {
+            declared.name: sorted(
+                name for module in declared.modules for name in _public_functions(module)
+            )
+            for declared in self.services()
+        }
+
+
+def _load(declared: Service) -> dict[str, Handler]:
+    handlers: dict[str, Handler] = {}
+    for dotted in declared.modules:
+        module = importlib.import_module(dotted)
+        for name, function in _own_functions(module):
+            if name in handlers:
+                raise DeclarationError(f"{declared.name}: two handlers are called {name}")
+            handlers[name] = function
+    return handlers
+
+
+def _own_functions(module: ModuleType) -> Iterator[tuple[str, Handler]]:
+    for name, value in vars(module).items():
+        if (
+            inspect.isfunction(value)
+            and not name.startswith("_")
+            and value.__module__ == module.__name__
+        ):
+            yield name, value
+
+
+def _public_functions(dotted: str) -> Iterator[str]:
+    specification = importlib.util.find_spec(dotted)
+    if specification is None or specification.origin is None:
+        raise DeclarationError(f"no module {dotted}")
+    tree = ast.parse(Path(specification.origin).read_text("utf-8"))
+    for node in tree.body:
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if is_function and not node.name.startswith("_"):
+            yield node.name
+
+
+_PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
+_WORD = re.compile(r"(.)([A-Z][a-z]+)")
+_CAPITAL = re.compile(r"([a-z0-9])([A-Z])")
+_names: dict[str, str] = {}
+
+
+def snake_case(operation: str) -> str:
+    """Return the name AWS's Python SDK gives an operation (`ListObjectsV2`: `list_objects_v2`)."""
+    name = _names.get(operation)
+    if name is None:
+        text, ending = operation, ""
+        if plural := _PLURAL_ACRONYM.search(operation):
+            text, ending = operation[: plural.start()], "_" + plural.group().lower()
+        text = _CAPITAL.sub(r"\1_\2", _WORD.sub(r"\1_\2", text))
+        name = _names[operation] = (text.lower() + ending).lstrip("_")
+    return name

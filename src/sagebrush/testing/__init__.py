@@ -1,0 +1,1 @@
+"""Sagebrush in a test suite: see `sagebrush.testing.plugin`."""
