@@ -1,0 +1,64 @@
+"""Thread pools and random state of libraries loaded before a fork.
+
+A preloaded parent loads the scientific libraries with one thread each; a forked worker gives them
+its own share of the machine through the libraries' setters, since they read the environment only
+once. OpenMP and OpenBLAS are found among the mapped files of the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from pathlib import Path
+
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+_SETTERS = (
+    "omp_set_num_threads",
+    "openblas_set_num_threads",
+    "openblas_set_num_threads64_",
+    "scipy_openblas_set_num_threads",
+    "scipy_openblas_set_num_threads64_",
+    "MKL_Set_Num_Threads",
+)
+_LIBRARY_NAMES = ("libgomp", "libomp", "libiomp", "openblas", "libmkl_rt")
+
+
+def set_counts(count: int) -> None:
+    """Give every loaded thread pool `count` threads."""
+    for path in _loaded_libraries():
+        library = ctypes.CDLL(path)
+        for name in _SETTERS:
+            setter = getattr(library, name, None)
+            if setter is not None:
+                setter(ctypes.c_int(count))
+    arrow = sys.modules.get("pyarrow")
+    if arrow is not None:
+        arrow.set_cpu_count(count)
+
+
+def _loaded_libraries() -> list[str]:
+    mapped = Path("/proc/self/maps")
+    if not mapped.exists():
+        return []
+    paths = {line.split(maxsplit=5)[5] for line in mapped.read_text().splitlines() if "/" in line}
+    return sorted(path for path in paths if _is_thread_library(Path(path).name))
+
+
+def _is_thread_library(name: str) -> bool:
+    return ".so" in name and any(part in name for part in _LIBRARY_NAMES)
+
+
+def reseed() -> None:
+    """Give this process random numbers of its own: numpy's global state is copied by a fork."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
