@@ -103,14 +103,14 @@ class Schema:
         ]
         if missing:
             raise ClientError(self.wording.missing(missing))
-        values = {field.name: self._value(field, given.get(field.name)) for field in self.fields}
+        values = {item.name: self._value(item, given.get(item.name)) for item in self.fields}
         for rule in self.rules:
             rule(values)
         return values
 
     def describe(self) -> list[dict[str, Any]]:
         """The visible fields in the shape of SageMaker's HyperParameterSpecification."""
-        return [field.describe() for field in self.fields if not field.hidden]
+        return [item.describe() for item in self.fields if not item.hidden]
 
     def field(self, name: str) -> Field:
         """The field of that name or alias; KeyError if there is none."""
@@ -118,8 +118,8 @@ class Schema:
 
     def _names(self) -> dict[str, Field]:
         names: dict[str, Field] = {}
-        for field in self.fields:
-            names.update((name, field) for name in (field.name, *field.aliases))
+        for declared in self.fields:
+            names.update((name, declared) for name in (declared.name, *declared.aliases))
         return names
 
     def _by_field(self, strings: Mapping[str, str]) -> dict[str, str]:

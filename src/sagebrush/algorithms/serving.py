@@ -1,28 +1,28 @@
-"""The model server: /ping, /invocations and /execution-parameters over a local socket."""
+"""Serves an algorithm's model the way SageMaker runs an inference container.
 
-from collections.abc import Mapping
+``/ping``, ``/invocations`` and ``/execution-parameters`` over a unix socket or a local port.
+"""
+
+import gc
+import os
+import socket
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
+from sagebrush.algorithms import card_of
+from sagebrush.algorithms.card import load_attribute
+from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.logs import Log
+from sagebrush.algorithms.model_server import ModelServer
+from sagebrush.algorithms.predictor import BatchTransformer, Predictor
 
-@runtime_checkable
-class Predictor(Protocol):
-    """A loaded model that answers request bodies."""
+__all__ = ["BatchTransformer", "Predictor", "serve_main"]
 
-    def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
-        """The response body and its content type.
+DEFAULT_PORT = 8080
+LISTEN_BACKLOG = 256
 
-        ``content_type`` and ``accept`` are the headers as sent, parameters included, empty when
-        absent. Raises InferenceError for a request that cannot be answered.
-        """
-
-
-@runtime_checkable
-class BatchTransformer(Protocol):
-    """A predictor that has its own advice for batch transform."""
-
-    def execution_parameters(self) -> Mapping[str, Any]:
-        """MaxConcurrentTransforms, BatchStrategy and MaxPayloadInMB."""
+Load = Callable[[Path, Mapping[str, str]], Predictor]
 
 
 def serve_main(
@@ -34,6 +34,39 @@ def serve_main(
 ) -> int:
     """Serve the model in ``root/model`` until SIGTERM; returns the exit code.
 
-    Listens on the unix socket if one is given, else on 127.0.0.1 at the port (8080 if unsaid).
+    Listens on the unix socket if one is given, else on 127.0.0.1 at the port (8080 if unsaid), only
+    once the model is loaded. 0 after a drained stop, 1 when the model cannot be loaded; the log on
+    stdout then says why.
     """
-    raise NotImplementedError(algorithm, root, socket_path, port)
+    log = Log()
+    try:
+        load: Load = load_attribute(card_of(algorithm).load)
+        predictor = load(root / "model", os.environ)
+    except ClientError as error:
+        log.error(f"Customer Error: {error}")
+        return 1
+    except Exception:  # noqa: BLE001 - the boundary where a defect becomes a failed start
+        log.error(f"The model cannot be loaded:\n{traceback.format_exc().rstrip()}")
+        return 1
+    server = ModelServer(_listen(socket_path, port), predictor, log)
+    # What is loaded stays; the collector need not look at it during requests.
+    gc.collect()
+    gc.freeze()
+    with server.stopped_by_sigterm():
+        server.run()
+    if socket_path:
+        Path(socket_path).unlink(missing_ok=True)
+    return 0
+
+
+def _listen(socket_path: str | None, port: int | None) -> socket.socket:
+    if socket_path:
+        Path(socket_path).unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(socket_path)
+    else:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", DEFAULT_PORT if port is None else port))
+    listener.listen(LISTEN_BACKLOG)
+    return listener

@@ -67,7 +67,10 @@ def decode_features(
 def choose_accept(
     accept: str, *, offered: tuple[str, ...] = ACCEPTS, default: str = JSON
 ) -> MediaType:
-    """What to answer with, parameters such as ``verbose`` kept; InferenceError 406 if nothing fits."""
+    """What to answer with, parameters such as ``verbose`` kept.
+
+    InferenceError 406 if the algorithm writes nothing that fits.
+    """
     media = negotiate(accept, offered, default)
     if media is None:
         raise InferenceError(406, f"Accept type {accept} is not supported")
@@ -197,7 +200,7 @@ def _matrix(instance: Any) -> NDArray[np.float32] | sparse.csr_matrix:
     numbers = np.array(tensor.get("values", []), np.float32)
     if len(keys) != len(numbers):
         raise ValueError(f"{len(keys)} keys for {len(numbers)} values")
-    if len(keys) and not (0 <= int(keys.min()) and int(keys.max()) < width):
+    if len(keys) and (keys.min() < 0 or keys.max() >= width):
         raise ValueError(f"keys must lie between 0 and {width - 1}")
     row = sparse.csr_matrix((numbers, keys, np.array([0, len(keys)])), shape=(1, width))
     row.sum_duplicates()

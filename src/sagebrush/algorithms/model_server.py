@@ -1,0 +1,229 @@
+"""One thread that answers the requests of many connections, one at a time."""
+
+import json
+import selectors
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from sagebrush.algorithms.errors import InferenceError
+from sagebrush.algorithms.http_messages import (
+    CONTINUE,
+    Head,
+    ProtocolError,
+    RequestParser,
+    response_head,
+)
+from sagebrush.algorithms.logs import Log
+from sagebrush.algorithms.predictor import BatchTransformer, Predictor
+
+RECEIVE_BYTES = 1 << 18
+DRAIN_WAIT_S = 10.0
+_JOINED_BYTES = 1 << 16
+_TEXT = "text/plain; charset=utf-8"
+
+Answer = tuple[int, str, bytes]
+
+
+class ModelServer:
+    """Serves a predictor on a listening socket until it is asked to stop.
+
+    Requests of one connection are answered in order, pipelined ones too. A prediction that fails
+    unexpectedly is logged with its traceback and answered with 500.
+    """
+
+    def __init__(self, listener: socket.socket, predictor: Predictor, log: Log) -> None:
+        self.predictor = predictor
+        self.log = log
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._connections: set[_Connection] = set()
+        self._stopping = False
+
+    def run(self) -> None:
+        """Answer requests until stopped, then finish those that have begun to arrive."""
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        select = self._selector.select
+        while not self._stopping:
+            for key, _ in select():
+                key.data()
+        self._drain()
+
+    @contextmanager
+    def stopped_by_sigterm(self) -> Iterator[None]:
+        """SIGTERM ends ``run`` while the block runs."""
+        waker, wakened = socket.socketpair()
+        waker.setblocking(False)
+        wakened.setblocking(False)
+        self._selector.register(wakened, selectors.EVENT_READ, lambda: wakened.recv(64))
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self._stopping = True
+
+        previous_fd = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        previous = signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+            signal.set_wakeup_fd(previous_fd)
+            waker.close()
+            wakened.close()
+
+    def answer(self, head: Head, body: bytes) -> Answer:
+        """Status, content type and body that answer a request."""
+        if head.path == "/invocations":
+            return self._invoke(head, body) if head.method == "POST" else _not_allowed()
+        if head.path == "/ping":
+            return (200, _TEXT, b"") if head.method in ("GET", "HEAD") else _not_allowed()
+        if head.path == "/execution-parameters":
+            return self._execution_parameters() if head.method == "GET" else _not_allowed()
+        return 404, _TEXT, b"not found"
+
+    def _invoke(self, head: Head, body: bytes) -> Answer:
+        try:
+            payload, content_type = self.predictor.invoke(body, head.content_type, head.accept)
+        except InferenceError as error:
+            return error.status, _TEXT, error.message.encode()
+        except Exception as error:  # noqa: BLE001 - a failed prediction must not end the server
+            self.log.error(f"The prediction failed:\n{traceback.format_exc().rstrip()}")
+            return 500, _TEXT, f"{type(error).__name__}: {error}".encode()
+        return 200, content_type, payload
+
+    def _execution_parameters(self) -> Answer:
+        if not isinstance(self.predictor, BatchTransformer):
+            return 404, _TEXT, b"not found"
+        document = dict(self.predictor.execution_parameters())
+        return 200, "application/json", json.dumps(document).encode()
+
+    def _accept(self) -> None:
+        try:
+            accepted, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        accepted.setblocking(False)
+        if accepted.family == socket.AF_INET:
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = _Connection(accepted, self)
+        self._connections.add(connection)
+        self._selector.register(accepted, selectors.EVENT_READ, connection.receive)
+
+    def watch(self, connection: "_Connection", events: int, callback: Callable[[], None]) -> None:
+        """Call back when the connection has these events, and for no others."""
+        self._selector.modify(connection.socket, events, callback)
+
+    def forget(self, connection: "_Connection") -> None:
+        """Close the connection."""
+        self._selector.unregister(connection.socket)
+        self._connections.discard(connection)
+        connection.socket.close()
+
+    def _drain(self) -> None:
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        deadline = time.monotonic() + DRAIN_WAIT_S
+        while self._connections and time.monotonic() < deadline:
+            ready = self._selector.select(0)
+            for key, _ in ready:
+                key.data()
+            if not ready:
+                for connection in [each for each in self._connections if each.is_idle]:
+                    self.forget(connection)
+                if self._connections:
+                    self._selector.select(deadline - time.monotonic())
+        for connection in list(self._connections):
+            self.forget(connection)
+        self._selector.close()
+
+
+class _Connection:
+    """One client: the requests it sends and what it has not yet read of the responses."""
+
+    __slots__ = ("_closing", "_parser", "_server", "_unsent", "socket")
+
+    def __init__(self, accepted: socket.socket, server: ModelServer) -> None:
+        self.socket = accepted
+        self._server = server
+        self._parser = RequestParser()
+        self._unsent: list[memoryview] = []
+        self._closing = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request or a response is under way."""
+        return not self._unsent and self._parser.is_idle
+
+    def receive(self) -> None:
+        """Read what has arrived and answer the requests it completes."""
+        try:
+            data = self.socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._server.forget(self)
+            return
+        self._parser.feed(data)
+        self._answer_requests()
+
+    def _answer_requests(self) -> None:
+        parser = self._parser
+        try:
+            while not self._unsent and not self._closing:
+                request = parser.next_request()
+                if request is None:
+                    if parser.take_continue():
+                        self._send(CONTINUE)
+                    return
+                head, body = request
+                status, content_type, payload = self._server.answer(head, body)
+                self._respond(status, content_type, payload, head.keep_alive)
+        except ProtocolError as error:
+            self._respond(error.status, _TEXT, error.message.encode(), keep_alive=False)
+
+    def _respond(self, status: int, content_type: str, payload: bytes, keep_alive: bool) -> None:
+        self._closing = not keep_alive
+        head = response_head(status, content_type, len(payload), keep_alive)
+        if len(payload) < _JOINED_BYTES:
+            self._send(head + payload)
+        else:
+            self._send(head, payload)
+
+    def _send(self, *parts: bytes) -> None:
+        self._unsent = [memoryview(part) for part in parts]
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._unsent:
+                sent = self.socket.send(self._unsent[0])
+                if sent == len(self._unsent[0]):
+                    del self._unsent[0]
+                else:
+                    self._unsent[0] = self._unsent[0][sent:]
+        except BlockingIOError:
+            self._server.watch(self, selectors.EVENT_WRITE, self._resume)
+            return
+        except OSError:
+            self._server.forget(self)
+            self._closing = True
+            return
+        if self._closing:
+            self._server.forget(self)
+
+    def _resume(self) -> None:
+        """The client reads again: go on sending, then with its further requests."""
+        self._flush()
+        if not self._unsent and not self._closing:
+            self._server.watch(self, selectors.EVENT_READ, self.receive)
+            self._answer_requests()
+
+
+def _not_allowed() -> Answer:
+    return 405, _TEXT, b"method not allowed"
