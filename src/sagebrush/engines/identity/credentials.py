@@ -110,8 +110,10 @@ class Credentials:
         row = self._db.one("SELECT * FROM identity_sessions WHERE access_key = ?", (access_key,))
         if row is None:
             return None
-        values = tuple(row)
-        return Session(*values[:10], orjson.loads(values[10]), orjson.loads(values[11]))
+        values = dict(row)
+        values["policies"] = orjson.loads(values["policies"])
+        values["tags"] = orjson.loads(values["tags"])
+        return Session(**values)
 
     def credential(self, access_key: str) -> Credential | None:
         """Return what a signature by `access_key` is checked with, or None for an unknown key."""

@@ -65,7 +65,7 @@ class Entities:
             return found
         raise EntityNotFound(kind, name)
 
-    def list(
+    def page(
         self, account: str, kind: str, *, path_prefix: str = "/", after: str = "", limit: int = -1
     ) -> list[Entity]:
         """Return entities in the order of their names, those after the name `after`."""
@@ -203,7 +203,15 @@ class Entities:
 
 
 def _entity(row: Row) -> Entity:
-    return Entity(*tuple(row)[:6], orjson.loads(row["document"]))
+    return Entity(
+        row["account"],
+        row["kind"],
+        row["name"],
+        row["path"],
+        row["id"],
+        row["created"],
+        orjson.loads(row["document"]),
+    )
 
 
 def _dumps(document: dict[str, Any]) -> str:

@@ -106,7 +106,8 @@ def _matches(
     layer: Sequence[NamedPolicy], request: AccessRequest, missing: dict[str, None]
 ) -> tuple[list[NamedPolicy], list[NamedPolicy]]:
     """Return the policies of a layer with a statement that allows, and with one that denies."""
-    allowing, denying = [], []
+    allowing: list[NamedPolicy] = []
+    denying: list[NamedPolicy] = []
     for policy in layer:
         for statement in policy.document.statements:
             if _applies(statement, request, missing):

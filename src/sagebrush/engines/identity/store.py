@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sagebrush.base.arns import Arn, partition_of
@@ -130,7 +131,7 @@ class IdentityStore:
             "aws:principaltype": [identity.kind],
             "aws:userid": [identity.user_id],
             "aws:epochtime": [str(int(self._clock.now()))],
-            "aws:currenttime": [str(self._clock.now())],
+            "aws:currenttime": [datetime.fromtimestamp(self._clock.now(), UTC).isoformat()],
         }
         if identity.kind == "IAMUser":
             context["aws:username"] = [name]
@@ -165,8 +166,8 @@ class IdentityStore:
         inline = self.entities.inline(account, kind, name).items()
         attached = self.entities.targets(account, f"{kind}-policy", name)
         return [
-            NamedPolicy(f"{kind}_{name}_{id}", "IAM Policy", PolicyDocument.identity(text))
-            for id, text in inline
+            NamedPolicy(f"{kind}_{name}_{inline_name}", "IAM Policy", PolicyDocument.identity(text))
+            for inline_name, text in inline
         ] + [self.managed_policy(arn) for arn in attached]
 
     def _policy_set(self, identity: Identity, attached: list[NamedPolicy]) -> PolicySet:
