@@ -8,9 +8,9 @@ import orjson
 
 from sagebrush.wire import violations
 from sagebrush.wire.dialects import JSON, Dialect, Refused
-from sagebrush.wire.refusals import malformed, refusal
 from sagebrush.wire.messages import Request, Response
 from sagebrush.wire.model import Operation, Shape
+from sagebrush.wire.refusals import malformed, refusal
 from sagebrush.wire.shapes import Compiler
 
 _EMPTY: dict[str, Any] = {}

@@ -7,7 +7,6 @@ refused.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -204,7 +203,7 @@ def _encode(item: Any, out: bytearray) -> None:
 def _encode_float(item: float, out: bytearray) -> None:
     if type(item) is Timestamp:
         out.append(0xC1)
-        if math.isfinite(item) and item == int(item):
+        if item.is_integer():
             _encode(int(item), out)
             return
     elif type(item) is not float:

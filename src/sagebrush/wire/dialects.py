@@ -17,8 +17,8 @@ from sagebrush.wire.timestamps import checked, parse_timestamp, text_formatter
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-class Refused(Exception):  # noqa: N818 - a signal: `violations.explain` says what is wrong
-    """A value is not acceptable to its shape."""
+class Refused(Exception):
+    """A value is not acceptable to its shape; `violations.explain` says why."""
 
 
 @dataclass(frozen=True, slots=True)

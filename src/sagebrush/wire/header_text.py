@@ -14,7 +14,7 @@ from sagebrush.wire.timestamps import text_formatter
 
 def header_reader(shape: Shape) -> Callable[[str], Any]:
     """Return the function from header text to a value; it raises `ScalarError`."""
-    if shape.traits.get("jsonvalue"):
+    if shape.is_json_header:
         return _read_json_value
     if shape.type == "list":
         read = scalar_reader(shape.element)
@@ -26,7 +26,7 @@ def header_reader(shape: Shape) -> Callable[[str], Any]:
 
 def header_writer(shape: Shape) -> Callable[[Any], str]:
     """Return the function from a value to header text."""
-    if shape.traits.get("jsonvalue"):
+    if shape.is_json_header:
         return lambda value: encode_base64(json.dumps(value, separators=(",", ":")).encode())
     if shape.type == "list":
         write = header_writer(shape.element)

@@ -31,6 +31,11 @@ class Shape:
         return bool(self.traits.get("document"))
 
     @property
+    def is_json_header(self) -> bool:
+        """Whether this is any JSON value, in base64 in a header."""
+        return bool(self.traits.get("jsonvalue")) and self.traits.get("location") == "header"
+
+    @property
     def location_name(self) -> str | None:
         """The name on the wire, when it differs from the member's name."""
         name: str | None = self.traits.get("locationName")

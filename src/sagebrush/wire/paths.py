@@ -1,8 +1,8 @@
 """Matches the paths of a REST service's requests to its operations.
 
-Templates such as `/{Bucket}/{Key+}?uploads` are put into a tree by segment. Where several operations
-share method and path, the query literals of the template decide, then required query parameters
-and headers (an UploadPart is a PutObject with `partNumber` and `uploadId`).
+Templates such as `/{Bucket}/{Key+}?uploads` are put into a tree by segment. Where several
+operations share method and path, the query literals of the template decide, then required query
+parameters and headers (an UploadPart is a PutObject with `partNumber` and `uploadId`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from sagebrush.wire.model import Operation, ServiceModel
 from sagebrush.wire.querystring import parse_query
 
-_LABEL = re.compile(r"\{(\w+)(\+?)\}")
+_LABEL = re.compile(r"\{([^{}+]+)(\+?)\}")
 
 
 class PathError(ValueError):

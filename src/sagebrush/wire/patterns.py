@@ -11,7 +11,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache
 
 Matcher = Callable[[str], bool]
 
@@ -41,7 +41,7 @@ _POSIX = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def matcher(pattern: str) -> Matcher | None:
     """Return a predicate for whole values, or None when the pattern cannot be expressed here.
 
@@ -63,7 +63,7 @@ def matcher(pattern: str) -> Matcher | None:
     return match
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compile_full(pattern: str) -> Callable[[str], re.Match[str] | None]:
     compiled = _compile(pattern, sys.maxunicode)
     if compiled is None:
@@ -121,7 +121,7 @@ def _inside_class(text: str, position: int) -> bool:
     return inside
 
 
-@lru_cache(maxsize=None)
+@cache
 def _ranges(name: str, last: int, *, negated: bool) -> str:
     if name in _POSIX and not negated:
         return _POSIX[name]
@@ -137,7 +137,7 @@ def _ranges(name: str, last: int, *, negated: bool) -> str:
 
 
 _SCRIPTS = {"IsAlphabetic": "L", "IsDigit": "Nd", "IsLetter": "L", "IsWhite_Space": "Z"}
-_GENERAL = frozenset("L M N P S Z C".split())
+_GENERAL = frozenset("LMNPSZC")
 
 
 def _categories(name: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The query protocol (form in, XML out) and its EC2 variant.
 
 A form's dotted keys are folded into a tree, the tree is read by shape. EC2 differs in three
-ways: names are capitalised or `queryName`, all lists are flattened, and the response has no wrapper.
+ways: names are capitalised or `queryName`, all lists are flattened, the response is not wrapped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from sagebrush.base.errors import ApiError
 from sagebrush.wire import violations
 from sagebrush.wire.dialects import NATIVE, Refused
+from sagebrush.wire.late_binding import late
 from sagebrush.wire.messages import Request, Response
 from sagebrush.wire.model import Operation, ServiceModel, Shape
 from sagebrush.wire.querystring import parse_query
@@ -146,7 +147,7 @@ class FormCompiler:
         reader = self._readers.get(key)
         if reader is None:
             readers = self._readers
-            readers[key] = lambda node: readers[key](node)
+            readers[key] = late(readers, key)
             reader = readers[key] = self._build(shape)
         return reader
 

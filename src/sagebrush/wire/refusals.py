@@ -133,6 +133,7 @@ def _s3_refusal(operation: Operation, found: list[Violation]) -> ApiError:
 
 def _ec2_refusal(operation: Operation, found: list[Violation]) -> ApiError:
     """EC2 and SQS name the first missing parameter."""
+    del operation
     first = found[0]
     name = ".".join(part[:1].upper() + part[1:] for part in first.path.split("."))
     if first.kind == "required":
@@ -143,8 +144,10 @@ def _ec2_refusal(operation: Operation, found: list[Violation]) -> ApiError:
 
 
 def _ecr_refusal(operation: Operation, found: list[Violation]) -> ApiError:
+    """ECR puts the constraint into quotes and leaves its subject out."""
+    del operation
     first = found[0]
-    constraint = first.constraint.removeprefix("Member ").replace("satisfy ", "satisfy ", 1)
+    constraint = first.constraint.removeprefix("Member ")
     return ApiError(
         "InvalidParameterException",
         f"Invalid parameter at '{first.path}' failed to satisfy constraint: '{constraint}'",

@@ -6,7 +6,7 @@ Bodies are left to the two protocols, which subclass `RestCodec`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sagebrush.base.errors import ApiError
@@ -55,10 +55,13 @@ class RestCodec(ABC):
         if self._shape is None:
             return []
         return [
-            (name, member.location_name or name, text_reader(member), self._compiler.reader(member))
+            (name, member.location_name or name, text_reader(member), self._check_of(member))
             for name, member in self._shape.members.items()
             if member.traits.get("location") == location
         ]
+
+    def _check_of(self, member: Shape) -> Reader:
+        return _accept if member.is_json_header else self._compiler.reader(member)
 
     def parse(self, request: Request, labels: dict[str, str]) -> dict[str, Any]:
         """Return the validated input; raises `ApiError`."""
@@ -81,9 +84,11 @@ class RestCodec(ABC):
     def _located(self, request: Request, labels: dict[str, str]) -> list[tuple[str, Any, Reader]]:
         """Return (member, native value, check) of everything outside the body."""
         located: list[tuple[str, Any, Reader]] = []
-        for binding in self._labels:
-            if binding[1] in labels:
-                located.append(self._decoded(binding, labels[binding[1]]))
+        located.extend(
+            self._decoded(binding, labels[binding[1]])
+            for binding in self._labels
+            if binding[1] in labels
+        )
         if self._parameters and request.query:
             located.extend(self._parameters_of(parse_query(request.query)))
         headers = request.headers
@@ -91,6 +96,10 @@ class RestCodec(ABC):
             text = headers.get(binding[1].lower())
             if text is not None:
                 located.append(self._decoded(binding, text))
+        located.extend(self._prefixed(headers))
+        return located
+
+    def _prefixed(self, headers: dict[str, str]) -> Iterator[tuple[str, Any, Reader]]:
         for name, prefix, _, check in self._prefixes:
             lowered = prefix.lower()
             found = {
@@ -99,21 +108,20 @@ class RestCodec(ABC):
                 if key.startswith(lowered)
             }
             if found:
-                located.append((name, found, check))
-        return located
+                yield name, found, check
 
     def _parameters_of(self, query: dict[str, list[str]]) -> list[tuple[str, Any, Reader]]:
         located = [
             self._decoded(binding, query[binding[1]])
             for binding in self._parameters
-            if binding[1] in query and binding[2] is not _all_parameters
+            if binding[1] in query and binding[2] not in (_all_parameters, _last_parameters)
         ]
         known = {wire for _, wire, _, _ in self._parameters}
         for name, _, read, check in self._parameters:
-            if read is _all_parameters:
-                rest = {key: values[-1] for key, values in query.items() if key not in known}
+            if read in (_all_parameters, _last_parameters):
+                rest = {key: values for key, values in query.items() if key not in known}
                 if rest:
-                    located.append((name, rest, check))
+                    located.append((name, read(rest), check))
         return located
 
     def _decoded(self, binding: Binding, text: Any) -> tuple[str, Any, Reader]:
@@ -245,13 +253,17 @@ class OutputBinding:
         return Response(status, headers)
 
 
+def _accept(value: Any) -> Any:
+    return value
+
+
 def _text_reader(shape: Shape) -> Callable[[Any], Any]:
     return scalar_reader(shape)
 
 
 def _parameter_reader(shape: Shape) -> Callable[[Any], Any]:
     if shape.type == "map":
-        return _all_parameters
+        return _all_parameters if shape.value.type == "list" else _last_parameters
     if shape.type == "list":
         read_item = scalar_reader(shape.element)
         return lambda values: [read_item(value) for value in values]
@@ -259,6 +271,11 @@ def _parameter_reader(shape: Shape) -> Callable[[Any], Any]:
     return lambda values: read(values[-1])
 
 
-def _all_parameters(values: Any) -> Any:
-    """Mark a map that takes every parameter no other member has."""
-    return values
+def _all_parameters(query: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Read a map of lists that takes every parameter no other member has."""
+    return query
+
+
+def _last_parameters(query: dict[str, list[str]]) -> dict[str, str]:
+    """Read a map of strings that takes every parameter no other member has."""
+    return {name: values[-1] for name, values in query.items()}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from sagebrush.base.errors import ApiError
 from sagebrush.wire.hosts import bucket_of, host_name, region_of
@@ -118,8 +118,11 @@ class Router:
         for info in self._infos:
             index[info.signing_name].append(info)
         for name, infos in index.items():
-            infos.sort(key=lambda info, name=name: info.name != name)  # type: ignore[misc]
+            infos.sort(key=partial(self._order, name))
         return dict(index)
+
+    def _order(self, signing_name: str, info: ServiceInfo) -> tuple[bool, bool]:
+        return info.name not in self._preferred, info.name != signing_name
 
     def route(self, request: Request) -> Route:
         """Return the route; raises `RoutingError`, whose route serves to serialise it."""
@@ -193,12 +196,9 @@ class Router:
             route.protocol = "ec2" if "ec2" in first.protocols else "query"
         found = self._find_operation(exact or (infos if scope.service else ()), action)
         if found is None:
-            raise RoutingError(
-                route,
-                "InvalidAction",
-                f"Could not find operation {action} for version {version or 'NO_VERSION_SPECIFIED'}",
-                400,
-            )
+            stated = version or "NO_VERSION_SPECIFIED"
+            message = f"Could not find operation {action} for version {stated}"
+            raise RoutingError(route, "InvalidAction", message, 400)
         route.service_model, route.operation_or_none = found
         return route
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sagebrush.wire.dialects import Dialect, Refused, read_float
+from sagebrush.wire.late_binding import late
 from sagebrush.wire.model import ServiceModel, Shape
 from sagebrush.wire.patterns import matcher
 
@@ -45,7 +46,7 @@ class Compiler:
         if reader is None:
             readers = self._readers
             # Stands in for a shape that contains itself until its own reader exists.
-            readers[key] = lambda value: readers[key](value)
+            readers[key] = late(readers, key)
             reader = readers[key] = self._build_reader(shape)
         return reader
 
@@ -106,7 +107,7 @@ class Compiler:
         key = _key(shape)
         if key not in self._writers:
             writers = self._writers
-            writers[key] = lambda value: _required_writer(writers[key])(value)
+            writers[key] = late(writers, key)
             writers[key] = self._build_writer(shape)
         return self._writers[key]
 
@@ -153,11 +154,6 @@ class Compiler:
 def _key(shape: Shape) -> tuple[str, Any, bool]:
     """What distinguishes two uses of a shape as far as values are concerned."""
     return shape.name, shape.traits.get("timestampFormat"), shape.is_document
-
-
-def _required_writer(writer: Writer | None) -> Writer:
-    assert writer is not None, "only structures, which always have a writer, contain themselves"
-    return writer
 
 
 def _read_any(value: Any) -> Any:

@@ -95,7 +95,7 @@ class _Walker:
             self.value(members[name], member.tree, member.dialect, _join(path, name))
 
     def value(self, shape: Shape, tree: Any, dialect: Dialect, path: str) -> None:
-        if shape.is_document:
+        if shape.is_document or shape.is_json_header:
             return
         if shape.type == "structure":
             if self._is(dict, tree, path, "Unexpected field type: a structure is needed"):
@@ -116,7 +116,7 @@ class _Walker:
             for index, item in enumerate(items, 1):
                 self.value(element, item, dialect, f"{path}.{index}.member")
             return
-        if any([self._mismatched(element, item, dialect, path) for item in items]):
+        if self._any_mismatched(element, items, dialect, path):
             return
         if any(_broken(element, item, dialect) for item in items):
             self._add(path, "element", f"Member must satisfy constraint: {_all(element)}", items)
@@ -132,7 +132,7 @@ class _Walker:
             for key, item in items.items():
                 self.value(value, item, dialect, f"{path}.{key}.member")
             return
-        if any([self._mismatched(value, item, dialect, path) for item in items.values()]):
+        if self._any_mismatched(value, items.values(), dialect, path):
             return
         if any(_broken(value, item, dialect) for item in items.values()):
             self._add(path, "element", f"Map value must satisfy constraint: {_all(value)}", items)
@@ -157,6 +157,11 @@ class _Walker:
             return True
         self.mismatches.append(Mismatch(path, f"{message}, not {_token(tree)}"))
         return False
+
+    def _any_mismatched(
+        self, shape: Shape, items: Iterable[Any], dialect: Dialect, path: str
+    ) -> bool:
+        return any(self._mismatched(shape, item, dialect, path) for item in items)
 
     def _mismatched(self, shape: Shape, tree: Any, dialect: Dialect, path: str) -> bool:
         try:
@@ -195,9 +200,16 @@ def _token(tree: Any) -> str:
         return "FALSE_VALUE"
     if tree is None:
         return "NULL_VALUE"
-    names = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "DECIMAL_VALUE"}
-    containers = {list: "START_ARRAY", dict: "START_OBJECT"}
-    return {**names, **containers}.get(type(tree), "BLOB_VALUE")
+    return _TOKENS.get(type(tree), "BLOB_VALUE")
+
+
+_TOKENS: dict[type, str] = {
+    dict: "START_OBJECT",
+    float: "DECIMAL_VALUE",
+    int: "NUMBER_VALUE",
+    list: "START_ARRAY",
+    str: "STRING_VALUE",
+}
 
 
 def _convert(shape: Shape, tree: Any, dialect: Dialect) -> Any:

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from sagebrush.wire.dialects import encode_base64, float_text
+from sagebrush.wire.late_binding import late
 from sagebrush.wire.model import ServiceModel, Shape
 from sagebrush.wire.scalars import ScalarError, scalar_reader
 from sagebrush.wire.timestamps import text_formatter
@@ -81,8 +82,7 @@ def local_name(tag: str) -> str:
 class XmlCompiler:
     """Element readers and writers of one service, compiled once per shape."""
 
-    def __init__(self, model: ServiceModel, default_timestamp: str = "iso8601") -> None:
-        self._default_timestamp = default_timestamp
+    def __init__(self) -> None:
         self._readers: dict[Any, ElementReader] = {}
         self._writers: dict[Any, ElementWriter] = {}
 
@@ -91,7 +91,7 @@ class XmlCompiler:
         """Return the compiler of this service, made once."""
         compiler: XmlCompiler | None = model.compiled.get("xml")
         if compiler is None:
-            compiler = model.compiled["xml"] = cls(model)
+            compiler = model.compiled["xml"] = cls()
         return compiler
 
     def reader(self, shape: Shape) -> ElementReader:
@@ -100,7 +100,7 @@ class XmlCompiler:
         reader = self._readers.get(key)
         if reader is None:
             readers = self._readers
-            readers[key] = lambda elements: readers[key](elements)
+            readers[key] = late(readers, key)
             reader = readers[key] = self._build_reader(shape)
         return reader
 
@@ -174,7 +174,7 @@ class XmlCompiler:
         writer = self._writers.get(key)
         if writer is None:
             writers = self._writers
-            writers[key] = lambda out, tag, value: writers[key](out, tag, value)
+            writers[key] = late(writers, key)
             writer = writers[key] = self._build_writer(shape)
         return writer
 
@@ -185,7 +185,7 @@ class XmlCompiler:
             return self._list_writer(shape)
         if shape.type == "map":
             return self._map_writer(shape)
-        text_of = scalar_writer(shape, self._default_timestamp)
+        text_of = scalar_writer(shape)
 
         def write(out: list[str], tag: str, value: Any) -> None:
             out.append(f"<{tag}>{text_of(value)}</{tag}>")
@@ -271,7 +271,7 @@ class XmlCompiler:
 
 
 def member_tag(name: str, member: Shape) -> str:
-    """Return the element name of a member; a flattened list has its items' name if they have one."""
+    """Return the element name of a member; a flattened list has its items' if they have one."""
     if member.type == "list" and member.traits.get("flattened"):
         item_name = member.element.location_name
         if item_name is not None:
@@ -290,7 +290,7 @@ def namespace_attribute(shape: Shape) -> str:
     return f' xmlns{prefix}="{escape(namespace["uri"])}"'
 
 
-def scalar_writer(shape: Shape, default_timestamp: str) -> Callable[[Any], str]:
+def scalar_writer(shape: Shape) -> Callable[[Any], str]:
     """Return the function that writes a scalar as element text."""
     if shape.type == "string":
         return escape
@@ -299,7 +299,7 @@ def scalar_writer(shape: Shape, default_timestamp: str) -> Callable[[Any], str]:
     if shape.type == "boolean":
         return lambda value: "true" if value else "false"
     if shape.type == "timestamp":
-        return text_formatter(shape.traits.get("timestampFormat", default_timestamp))
+        return text_formatter(shape.traits.get("timestampFormat", "iso8601"))
     if shape.type in ("float", "double"):
         return lambda value: str(float_text(float(value)))
     return str
