@@ -14,7 +14,7 @@ from sagebrush.algorithms.xgboost.vocabulary import (
 
 XGBOOST_1_7 = Environment(
     "xgboost-1.7",
-    ("xgboost==1.7.6", "numpy<2", "scipy", "pyarrow", "orjson", "httptools"),
+    ("xgboost==1.7.6", "numpy<2", "scipy", "pyarrow<20", "orjson", "httptools"),
 )
 """For the images up to 1.7-1, whose numbers and model files newer versions do not reproduce."""
 

@@ -63,15 +63,14 @@ def exponential(values: Floats) -> Floats:
 def sigmoid(margins: Floats) -> Floats:
     """1 / (1 + e**-x) in xgboost's order of operations, the exponent capped as it caps it."""
     raised = exponential(np.minimum(-margins, _LARGEST_EXPONENT))
-    return np.divide(_ONE, raised + _ONE + _EPSILON, dtype=np.float32)
+    return np.asarray(_ONE / (raised + _ONE + _EPSILON), np.float32)
 
 
 def softmax(margins: Floats) -> Floats:
     """Probabilities of shape (rows, classes) from margins of the same shape."""
     raised = exponential(margins - margins.max(axis=1, keepdims=True))
     totals = np.add.accumulate(raised, axis=1, dtype=np.float64)[:, -1:]
-    probabilities: Floats = raised / totals.astype(np.float32)
-    return probabilities
+    return np.asarray(raised / totals.astype(np.float32), np.float32)
 
 
 def transform(objective: str, margins: Floats) -> Floats:

@@ -1,0 +1,95 @@
+"""The boosting loop: xgboost's own training with metrics from margins and resumable rounds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xgboost
+from xgboost.callback import CallbackContainer, EarlyStopping, EvaluationMonitor
+
+from sagebrush.algorithms.xgboost.checkpoints import (
+    SaveCheckpoints,
+    SaveIntermediateModel,
+    latest_checkpoint,
+)
+from sagebrush.algorithms.xgboost.custom_metrics import CustomMetrics
+from sagebrush.algorithms.xgboost.vocabulary import MAXIMIZED_METRICS
+
+Watched = list[tuple[xgboost.DMatrix, str]]
+
+
+@dataclass(frozen=True)
+class BoostingPlan:
+    """How a model is trained.
+
+    ``parameters`` go to xgboost as they are. ``early_stopping_metric`` is watched on the matrix
+    called ``validation``. ``checkpoint_dir`` and ``intermediate_model`` are None where nothing is
+    to be saved.
+    """
+
+    parameters: Mapping[str, Any]
+    rounds: int
+    metrics: CustomMetrics | None = None
+    early_stopping_rounds: int | None = None
+    early_stopping_metric: str | None = None
+    checkpoint_dir: Path | None = None
+    intermediate_model: Path | None = None
+    is_master: bool = True
+    stop_requested: Callable[[], bool] = field(default=lambda: False)
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """A trained model and what each metric was after each round, by matrix and metric name."""
+
+    booster: xgboost.Booster
+    history: Mapping[str, Mapping[str, Sequence[float]]]
+    finished: bool
+
+
+def boost(plan: BoostingPlan, train: xgboost.DMatrix, watched: Watched) -> Boosted:
+    """Train the rounds that the newest checkpoint does not have yet, printing each round's metrics.
+
+    Ends early when the metric stops improving, keeping the best round, and when a stop is
+    requested, keeping what there is (``finished`` is then False).
+    """
+    checkpoint, first_round = latest_checkpoint(plan.checkpoint_dir)
+    booster = xgboost.Booster(
+        dict(plan.parameters), [train, *(matrix for matrix, _ in watched)], model_file=checkpoint
+    )
+    callbacks = CallbackContainer(_callbacks(plan), metric=plan.metrics, output_margin=True)
+    finished = True
+    booster = callbacks.before_training(booster)
+    for index in range(first_round, plan.rounds):
+        if plan.stop_requested():
+            finished = False
+            break
+        if callbacks.before_iteration(booster, index, train, watched):
+            break
+        booster.update(train, iteration=index)
+        if callbacks.after_iteration(booster, index, train, watched):
+            break
+    booster = callbacks.after_training(booster)
+    return Boosted(booster, callbacks.history, finished)
+
+
+def _callbacks(plan: BoostingPlan) -> list[xgboost.callback.TrainingCallback]:
+    callbacks: list[Any] = [EvaluationMonitor()]
+    if plan.checkpoint_dir is not None and plan.is_master:
+        callbacks.append(SaveCheckpoints(plan.checkpoint_dir))
+    if plan.intermediate_model is not None and plan.is_master:
+        callbacks.append(SaveIntermediateModel(plan.intermediate_model))
+    if plan.early_stopping_rounds and plan.early_stopping_metric:
+        metric = plan.early_stopping_metric
+        callbacks.append(
+            EarlyStopping(
+                rounds=plan.early_stopping_rounds,
+                data_name="validation",
+                metric_name=metric,
+                maximize=metric.partition("@")[0] in MAXIMIZED_METRICS,
+                # Linear models have no rounds to cut off.
+                save_best=plan.parameters.get("booster") != "gblinear",
+            )
+        )
+    return callbacks

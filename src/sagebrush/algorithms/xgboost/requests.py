@@ -1,0 +1,130 @@
+"""Request bodies to feature rows."""
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sagebrush.algorithms.errors import ClientError, InferenceError
+from sagebrush.algorithms.xgboost.content_types import data_format
+from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM, RECORDIO_PROTOBUF
+
+UNSUPPORTED_MEDIA_TYPE = 415
+_SMALL_BODY_BYTES = 1 << 15
+_DELIMITERS = ",\t;| :"
+
+
+def read_features(body: bytes, content_type: str, num_feature: int) -> tuple[Any, str]:
+    """The rows of a body, a float32 array or a CSR matrix, and the format they came in.
+
+    ``num_feature`` is the model's width, by which libsvm indices are told to count from 0 or 1.
+    InferenceError 415 for a content type that is not served and for a body that is not in its
+    format.
+    """
+    try:
+        found = data_format(content_type or None)
+    except ValueError as error:
+        raise InferenceError(UNSUPPORTED_MEDIA_TYPE, str(error)) from error
+    try:
+        if found == CSV:
+            features: Any = _csv(body.strip())
+        elif found == LIBSVM:
+            features = _libsvm(body.strip(), num_feature)
+        elif found == RECORDIO_PROTOBUF:
+            features = _recordio(body)
+        else:
+            raise InferenceError(
+                UNSUPPORTED_MEDIA_TYPE, f"Content-type {content_type} is not supported."
+            )
+        _require_finite(features)
+    except (ValueError, ClientError) as error:
+        name = found.rpartition("/")[2].removeprefix("x-")
+        raise InferenceError(
+            UNSUPPORTED_MEDIA_TYPE,
+            f"Loading {name} data failed with Exception, please ensure data is in {name} "
+            f"format:\n {type(error)}\n {error}",
+        ) from error
+    return features, found
+
+
+def _csv(body: bytes) -> NDArray[np.float32]:
+    if len(body) > _SMALL_BODY_BYTES:
+        return _large_csv(body)
+    lines = body.decode().splitlines()
+    delimiter = delimiter_of(lines[0])
+    if len(lines) == 1:
+        cells = lines[0].split(delimiter)
+        return np.array([[float(cell) if cell else np.nan for cell in cells]]).astype(np.float32)
+    rows = [
+        [float(cell) if cell else np.nan for cell in line.split(delimiter)]
+        for line in lines
+        if line
+    ]
+    width = len(rows[0])
+    for index, row in enumerate(rows, 1):
+        if len(row) != width:
+            raise ValueError(f"row {index} has {len(row)} columns, expected {width}")
+    return np.array(rows).astype(np.float32)
+
+
+def _large_csv(body: bytes) -> NDArray[np.float32]:
+    from sagebrush.algorithms.formats.csv import read_csv_blocks
+
+    delimiter = delimiter_of(body[: body.find(b"\n")].decode())
+    blocks = read_csv_blocks(
+        io.BytesIO(body), "the request", delimiter=delimiter, missing_allowed=True
+    )
+    return np.concatenate(list(blocks))
+
+
+def delimiter_of(line: str) -> str:
+    """The character that separates a CSV line's cells; a comma where none shows."""
+    if "," in line:
+        return ","
+    return next((mark for mark in _DELIMITERS if mark in line), ",")
+
+
+def _libsvm(body: bytes, num_feature: int) -> Any:
+    """Rows of ``index:value`` pairs, a label before them or not.
+
+    Training keeps indices as they are written, so they mean the same here; only indices that do
+    not fit the model otherwise are taken to count from 1.
+    """
+    from scipy import sparse
+
+    edges: list[int] = [0]
+    columns: list[int] = []
+    values: list[float] = []
+    for line in body.decode().split("\n"):
+        for token in line.split():
+            index, colon, value = token.partition(":")
+            if colon and index != "qid":
+                columns.append(int(index))
+                values.append(float(value))
+        edges.append(len(columns))
+    indices = np.array(columns, np.int64)
+    if len(indices) and indices.min() >= 1 and indices.max() == num_feature:
+        indices -= 1
+    if len(indices) and indices.min() < 0:
+        raise ValueError("an index is negative")
+    width = int(indices.max(initial=-1)) + 1
+    data = np.array(values, np.float32)
+    return sparse.csr_matrix((data, indices, edges), shape=(len(edges) - 1, width))
+
+
+def _recordio(body: bytes) -> Any:
+    from sagebrush.algorithms.formats.recordio_protobuf import decode
+
+    features: Any = decode(body, "the request").batch.features
+    if not features.shape[0]:
+        raise ValueError("No records found in RecordIO-Protobuf data")
+    return features
+
+
+def _require_finite(features: Any) -> None:
+    values = features if isinstance(features, np.ndarray) else features.data
+    if np.isinf(values).any():
+        raise ValueError(
+            "Input data contains `inf` or a value too large, while `missing` is not set to `inf`"
+        )

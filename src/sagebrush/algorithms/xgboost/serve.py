@@ -1,0 +1,108 @@
+"""Serves the models of a folder the way the images answer requests."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sagebrush.algorithms.container import available_threads
+from sagebrush.algorithms.errors import InferenceError
+from sagebrush.algorithms.xgboost.answers import encode, encode_lines, negotiated, response_type
+from sagebrush.algorithms.xgboost.model import Ensemble, Model, WidthError
+from sagebrush.algorithms.xgboost.requests import read_features
+from sagebrush.algorithms.xgboost.selectable import encode_selected, select, selected_keys
+from sagebrush.algorithms.xgboost.stored_model import UnreadableModelError
+from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM
+
+_NO_CONTENT = 204
+_BAD_REQUEST = 400
+_SERVER_ERROR = 500
+_DEFAULT_PAYLOAD_BYTES = 6 << 20
+
+
+def load(model_dir: Path, environment: Mapping[str, str]) -> "XGBoostPredictor":
+    """The predictor of the model files directly in the folder, hidden ones left out.
+
+    Several files are an ensemble unless SAGEMAKER_INFERENCE_ENSEMBLE is set to anything but
+    ``true``, which leaves the first by name. UnreadableModelError if there is no file or one is
+    no model.
+    """
+    paths = sorted(
+        path for path in model_dir.iterdir() if path.is_file() and not path.name.startswith(".")
+    )
+    if not paths:
+        raise UnreadableModelError(f"There is no model file in {model_dir}.")
+    if environment.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true") != "true":
+        paths = paths[:1]
+    threads = available_threads(environment)
+    models = [Model.load(path, threads) for path in paths]
+    return XGBoostPredictor(models[0] if len(models) == 1 else Ensemble(models), environment)
+
+
+class XGBoostPredictor:
+    """Answers requests with a model; settings come from the container's environment."""
+
+    def __init__(self, model: Model | Ensemble, environment: Mapping[str, str]) -> None:
+        self.model = model
+        self.is_batch = environment.get("SAGEMAKER_BATCH", "").lower() not in {"", "false", "0"}
+        self.default_accept = environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", CSV)
+        output = environment.get("SAGEMAKER_INFERENCE_OUTPUT")
+        self.keys = None if output is None else selected_keys(output)
+        self.max_payload_bytes = int(environment.get("MAX_CONTENT_LENGTH", _DEFAULT_PAYLOAD_BYTES))
+        self.workers = available_threads(environment)
+
+    def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """The response body and its content type.
+
+        InferenceError 204 for an empty body, 415 for one that cannot be read, 400 for rows that
+        do not fit the model, 406 for an Accept that cannot be written.
+        """
+        if not body:
+            raise InferenceError(_NO_CONTENT, "")
+        features, found = read_features(body, content_type, self.model.head.num_feature)
+        self._require_fitting_width(features.shape[1], found)
+        try:
+            predictions = self.model.predict(features)
+        except WidthError as error:
+            raise InferenceError(
+                _BAD_REQUEST, f"Unable to evaluate payload provided: {error}"
+            ) from error
+        wanted = negotiated(accept, self.default_accept)
+        return self._encoded(predictions, wanted), response_type(wanted)
+
+    def execution_parameters(self) -> dict[str, Any]:
+        """The advice for batch transform: how many requests at once and how large."""
+        return {
+            "MaxConcurrentTransforms": self.workers or os.cpu_count() or 1,
+            "BatchStrategy": "MULTI_RECORD",
+            "MaxPayloadInMB": self.max_payload_bytes >> 20,
+        }
+
+    def _encoded(self, predictions: Any, accept: str) -> bytes:
+        if self.keys is not None:
+            head = self.model.head
+            try:
+                rows = select(predictions, self.keys, head.objective, head.num_class)
+            except ValueError as error:
+                raise InferenceError(_SERVER_ERROR, str(error)) from error
+            return encode_selected(rows, self.keys, accept, ends_line=self.is_batch)
+        return encode_lines(predictions) if self.is_batch else encode(predictions, accept)
+
+    def _require_fitting_width(self, width: int, found: str) -> None:
+        """Pickled models come from versions that did not check it themselves."""
+        if not self.model.is_pickle:
+            return
+        known = self.model.head.num_feature
+        if found == LIBSVM:
+            if width > known + 1:
+                raise InferenceError(
+                    _BAD_REQUEST,
+                    "Unable to evaluate payload provided: Feature size of libsvm inference data "
+                    f"{width} is larger than feature size of trained model {known}.",
+                )
+        elif width not in (known, known - 1):
+            raise InferenceError(
+                _BAD_REQUEST,
+                f"Unable to evaluate payload provided: Feature size of {found} inference data "
+                f"{width} is not consistent with feature size of trained model {known}.",
+            )
