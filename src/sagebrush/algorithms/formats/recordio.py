@@ -49,8 +49,13 @@ def frame(payload: bytes) -> bytes:
     return _HEADER.pack(MAGIC, len(payload)) + payload + _PADDING[len(payload) & 3]
 
 
-def find_frames(buffer: bytes | bytearray | memoryview, size: int, first_index: int = 0) -> Frames:
-    """The whole records in ``buffer[:size]``; FramingError where a magic number is missing."""
+def find_frames(
+    buffer: bytes | bytearray | memoryview, size: int, first_index: int = 0, *, final: bool = True
+) -> Frames:
+    """The whole records in ``buffer[:size]``; FramingError where a magic number is missing.
+
+    The last record of ``final`` data may lack its padding.
+    """
     pieces: list[NDArray[np.int64]] = []
     singles: list[tuple[int, int]] = []
     position, count, split = 0, 0, False
@@ -61,7 +66,7 @@ def find_frames(buffer: bytes | bytearray | memoryview, size: int, first_index: 
         length = word & MAX_PAYLOAD_BYTES
         split |= word != length
         stride = 8 + ((length + 3) & ~3)
-        if position + 8 + length > size:
+        if position + (8 + length if final else stride) > size:
             break
         run = _equal_run(buffer, position, stride, size)
         if run > 1:
@@ -124,13 +129,14 @@ def read_frames(
         filled += received
         if filled < len(buffer) and filled < chunk_bytes // 2:
             continue
-        frames = find_frames(buffer, filled, index)
+        frames = find_frames(buffer, filled, index, final=False)
         if len(frames.starts):
             yield memoryview(buffer)[:filled], frames
             index += len(frames.starts)
         filled = _keep_rest(buffer, frames.consumed, filled)
         if filled == len(buffer):
-            buffer.extend(bytes(len(buffer)))
+            # The caller may still hold the old buffer, which can then not be resized.
+            buffer = buffer + bytes(len(buffer))
     yield from _last_frames(buffer, filled, index)
 
 

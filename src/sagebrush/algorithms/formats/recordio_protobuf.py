@@ -205,7 +205,7 @@ def _stacked(rows: list[Tensor]) -> NDArray[np.float32] | sparse.csr_matrix:
 def _stacked_labels(labels: list[Tensor | None]) -> NDArray[np.float32] | None:
     if all(label is None for label in labels):
         return None
-    width = next(len(label.values) for label in labels if label is not None)
+    width = 0 if labels[0] is None else len(labels[0].values)
     for index, label in enumerate(labels):
         count = 0 if label is None else len(label.values)
         if count != width:
