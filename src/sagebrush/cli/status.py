@@ -29,8 +29,10 @@ def command(parsed: argparse.Namespace) -> int:
     print(f"server      {status['endpoint']}  (pid {status['pid']}, version {status['version']})")
     print(f"data        {status['data']}  ({_size(status['disk_bytes'])})")
     print(f"signatures  {'verified' if status['verify_signatures'] else 'not checked'}")
-    for name, value in status["processes"].items():
-        print(f"{name:<11} {value}")
+    print(f"sandbox     {status['sandbox']}")
+    print(f"limits      {status['limits']}")
+    for reason in status["weaker_because"]:
+        print(f"            {reason}")
     for service, facts in status["services"].items():
         for name, value in facts.items():
             print(f"{service}: {name}  {_line(value)}")

@@ -16,7 +16,7 @@ from sagebrush.base.errors import ApiError
 from sagebrush.base.identifiers import request_id
 from sagebrush.gateway import messages
 from sagebrush.gateway.authentication import Authenticator
-from sagebrush.gateway.bodies import decoded_body
+from sagebrush.gateway.bodies import decoded_body, is_encoded, read_whole, streams_input
 from sagebrush.gateway.certificates import CertificateAuthority
 from sagebrush.gateway.connection import Connection
 from sagebrush.gateway.internal import InternalPages
@@ -25,14 +25,17 @@ from sagebrush.gateway.messages import ClientDisconnectedError, Response
 from sagebrush.gateway.proxy import Proxy, is_aws_host
 from sagebrush.gateway.registry import Registry
 from sagebrush.gateway.trail import Trail
+from sagebrush.services import SERVICES
 from sagebrush.services.declaration import Handler
 from sagebrush.services.platform import Context, Platform
 from sagebrush.wire import (
     Request,
     Route,
+    Router,
     RoutingError,
+    catalogue,
+    needs_body,
     parse_request,
-    route,
     serialise_error,
     serialise_response,
     unsupported,
@@ -52,18 +55,19 @@ class Gateway:
     def __init__(self, authority: CertificateAuthority, *, offline: bool) -> None:
         self._proxy = Proxy(authority, offline=offline)
         self._registry = Registry()
+        self._router = Router(catalogue(), frozenset(SERVICES))
         self._platform: Platform
         self._listener: Listener
-        self._authenticator: Authenticator
-        self._trail: Trail
+        self.authenticator: Authenticator
+        self.trail: Trail
         self._pages: InternalPages
 
     async def open(self, platform: Platform, listener: Listener) -> None:
         """Apply the services' migrations and start them; then requests may come."""
         self._platform = platform
         self._listener = listener
-        self._authenticator = Authenticator(platform)
-        self._trail = Trail(platform.settings.data_dir / "trail")
+        self.authenticator = Authenticator(platform)
+        self.trail = Trail(platform.settings.data_dir / "trail")
         self._pages = InternalPages(platform, self._registry)
         declared = list(self._registry.services())
         for service in declared:
@@ -82,7 +86,7 @@ class Gateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._trail.close()
+        self.trail.close()
         self._platform.db.close()
 
     def tunnel(self, connection: Connection, host: str, port: int) -> Response | None:
@@ -94,7 +98,7 @@ class Gateway:
         identifier = request_id()
         try:
             return self._answer(request, identifier)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the boundary: the log has it, the client its id
             _log.exception("request %s failed", identifier)
             return _defect(None, identifier)
 
@@ -110,16 +114,35 @@ class Gateway:
             return Response(200, [])
         path, _, query = request.target.partition("?")
         raw = Request(request.method, path, query, request.headers, request.body)
+        if needs_body(raw) and not request.body.complete:
+            return self._answer_form(request, raw, identifier)
+        if request.body.complete and needs_body(raw):
+            raw.body = request.body.taken()
+        return self._answer_routed(request, raw, identifier)
+
+    async def _answer_form(
+        self, request: messages.Request, raw: Request, identifier: str
+    ) -> Response:
+        """Answer a request whose operation is named within a body still to come."""
         try:
-            routed = route(raw)
+            raw.body = await request.body.read(_MAXIMUM_BODY_BYTES) or b""
+        except ClientDisconnectedError:
+            return Response(400, [], close=True)
+        answer = self._answer_routed(request, raw, identifier)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _answer_routed(
+        self, request: messages.Request, raw: Request, identifier: str
+    ) -> Response | Awaitable[Response]:
+        try:
+            routed = self._router.route(raw)
         except RoutingError as error:
-            return _failure(error.route, error.error, identifier)
+            return _failure(error.route, error, identifier)
         handler = self._registry.handler(routed.service, routed.operation)
         if handler is None:
             return _failure(routed, unsupported(routed.service, routed.operation), identifier)
         call = _Call(self, request, raw, routed, handler, identifier)
-        if request.body.complete and call.is_plain:
-            raw.body = request.body.taken()
+        if call.is_plain:
             return call.run_at_once()
         return call.run()
 
@@ -147,8 +170,17 @@ class _Call:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing has to be awaited."""
-        return not inspect.iscoroutinefunction(self._handler) and not self._routed.streams_input
+        """Whether nothing has to be awaited: the body is here and nothing streams."""
+        return (
+            self._request.body.complete
+            and not inspect.iscoroutinefunction(self._handler)
+            and not self._streams
+            and not is_encoded(self._request)
+        )
+
+    @property
+    def _streams(self) -> bool:
+        return streams_input(self._routed.operation_model)
 
     def run_at_once(self) -> Response:
         """Answer a request whose handler is synchronous and whose body is here."""
@@ -156,15 +188,17 @@ class _Call:
         parameters: dict[str, Any] = {}
         try:
             context = self._identify()
+            if self._raw.body is self._request.body:
+                self._raw.body = self._request.body.taken()
             parameters = parse_request(self._routed, self._raw)
-            self._gateway._authenticator.authorise(context, self._routed, parameters)
+            self._gateway.authenticator.authorise(context, self._routed, parameters)
             with context.db.transaction():
                 result = cast("dict[str, Any] | None", self._handler(context, parameters))
                 self._record(context, parameters, None)
             return self._success(context, result)
         except ApiError as error:
             return self._refusal(context, parameters, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the boundary: the log has it, the client its id
             _log.exception("request %s failed", self._identifier)
             return _defect(self._routed, self._identifier)
 
@@ -174,9 +208,9 @@ class _Call:
         parameters: dict[str, Any] = {}
         try:
             context = self._identify()
-            await self._receive()
+            await self._receive(context)
             parameters = parse_request(self._routed, self._raw)
-            self._gateway._authenticator.authorise(context, self._routed, parameters)
+            self._gateway.authenticator.authorise(context, self._routed, parameters)
             result = await self._handle(context, parameters)
             self._record(context, parameters, None)
             return self._success(context, result)
@@ -184,7 +218,7 @@ class _Call:
             return self._refusal(context, parameters, error)
         except ClientDisconnectedError:
             return Response(400, [], close=True)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the boundary: the log has it, the client its id
             _log.exception("request %s failed", self._identifier)
             return _defect(self._routed, self._identifier)
 
@@ -195,17 +229,17 @@ class _Call:
             return cast("dict[str, Any] | None", self._handler(context, parameters))
 
     def _identify(self) -> Context:
-        return self._gateway._authenticator.identify(
-            self._request, self._raw, self._routed, self._identifier
-        )
+        return self._gateway.authenticator.identify(self._request, self._routed, self._identifier)
 
-    async def _receive(self) -> None:
+    async def _receive(self, context: Context) -> None:
         """Give the parser the body: a stream to those that stream, bytes to the rest."""
-        body = decoded_body(self._request, self._gateway._authenticator)
-        if self._routed.streams_input:
+        if self._raw.body is not self._request.body:
+            return
+        body = decoded_body(self._request, self._gateway.authenticator, context)
+        if self._streams:
             self._raw.body = body
             return
-        whole = await _whole(body)
+        whole = await read_whole(body, _MAXIMUM_BODY_BYTES)
         if whole is None:
             raise ApiError(
                 "RequestEntityTooLarge",
@@ -229,24 +263,13 @@ class _Call:
         return _failure(self._routed, error, self._identifier, context)
 
     def _record(self, context: Context, parameters: dict[str, Any], error: ApiError | None) -> None:
-        self._gateway._trail.record(
+        self._gateway.trail.record(
             context,
             self._routed.operation_model,
             parameters,
             self._request.headers.get("user-agent", ""),
             None if error is None else (error.code, error.message),
         )
-
-
-async def _whole(body: Any) -> bytes | None:
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in body:
-        size += len(chunk)
-        if size > _MAXIMUM_BODY_BYTES:
-            return None
-        parts.append(chunk)
-    return b"".join(parts)
 
 
 def _failure(

@@ -9,26 +9,37 @@ from sagebrush.engines.identity import IdentityStore
 from sagebrush.engines.logs import LogStore
 from sagebrush.engines.metrics import MetricStore
 from sagebrush.engines.objects import ObjectStore
+from sagebrush.run.families import Family
 from sagebrush.run.supervisor import Supervisor
 from sagebrush.services.platform import Platform
 from sagebrush.store.database import Database
 
 STATE_FILE = "state.sqlite"
+# What the preloaded parent of training jobs and model servers has imported.
+FAMILIES = {
+    "algorithms": Family(
+        "algorithms",
+        (
+            *("?numpy", "?scipy.sparse", "?pyarrow.csv", "?pyarrow.parquet", "?xgboost"),
+            "sagebrush.algorithms.*",
+        ),
+    )
+}
 
 
 def assemble(settings: Settings, clock: Clock) -> Platform:
     """Open the data directory and return the platform on it."""
     folder = settings.data_dir
     db = Database(folder / STATE_FILE, durable=settings.durable)
-    supervisor = Supervisor(folder / "run")
+    supervisor = Supervisor(folder / "run", FAMILIES)
     return Platform(
         settings=settings,
         clock=clock,
         db=db,
         objects=ObjectStore(db, folder / "objects", clock, durable=settings.durable),
-        logs=LogStore(db, folder / "logs", clock),
+        logs=LogStore(db, clock),
         metrics=MetricStore(db, clock),
         identity=IdentityStore(db, clock),
-        fleets=Fleets(db, supervisor, folder / "fleets"),
+        fleets=Fleets(supervisor, folder / "fleets"),
         supervisor=supervisor,
     )

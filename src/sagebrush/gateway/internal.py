@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sagebrush import __version__
 from sagebrush.gateway.messages import Request, Response
 from sagebrush.gateway.registry import Registry, snake_case
 from sagebrush.services.platform import Platform
-from sagebrush.wire import service_model
+from sagebrush.wire import load
 
 _PREFIX = "/_sagebrush/"
 
@@ -24,12 +24,12 @@ class InternalPages:
     def __init__(self, platform: Platform, registry: Registry) -> None:
         self._platform = platform
         self._registry = registry
-        self._pages: dict[str, Callable[[], dict[str, Any]]] = {
+        self._pages: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
             "health": self._health,
             "status": self._status,
         }
 
-    def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answer a GET below the prefix."""
         name = request.target.partition("?")[0].removeprefix(_PREFIX)
         page = self._pages.get(name)
@@ -38,9 +38,9 @@ class InternalPages:
             return _json(404, {"message": f"no such page; there are {known}"})
         if request.method not in ("GET", "HEAD"):
             return _json(405, {"message": "only GET is answered here"})
-        return _json(200, page())
+        return _json(200, await page())
 
-    def _health(self) -> dict[str, Any]:
+    async def _health(self) -> dict[str, Any]:
         """List the operations that really work, by service, as found in the code."""
         return {
             "status": "running",
@@ -51,9 +51,10 @@ class InternalPages:
             },
         }
 
-    def _status(self) -> dict[str, Any]:
+    async def _status(self) -> dict[str, Any]:
         """Say what runs, how it is confined and how much disk it takes."""
         platform = self._platform
+        facilities = await platform.supervisor.facilities()
         services = {
             declared.name: declared.status(platform)
             for declared in self._registry.services()
@@ -67,14 +68,16 @@ class InternalPages:
             "disk_bytes": _disk_bytes(platform.settings.data_dir),
             "verify_signatures": platform.settings.verify_signatures,
             "durable": platform.settings.durable,
-            "processes": platform.supervisor.describe(),
+            "sandbox": facilities.isolation,
+            "limits": facilities.limiter,
+            "weaker_because": list(facilities.reasons),
             "services": services,
         }
 
 
 def _operation_names(service: str, handlers: list[str]) -> list[str]:
     """Return the operations' own names; an extra operation has none in the model."""
-    names = {snake_case(name): name for name in service_model(service).operations}
+    names = {snake_case(name): name for name in load(service).operations}
     return sorted(names[handler] for handler in handlers if handler in names)
 
 

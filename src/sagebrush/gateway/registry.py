@@ -88,9 +88,10 @@ def _public_functions(dotted: str) -> Iterator[str]:
         raise DeclarationError(f"no module {dotted}")
     tree = ast.parse(Path(specification.origin).read_text("utf-8"))
     for node in tree.body:
-        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        if is_function and not node.name.startswith("_"):
-            yield node.name
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                if not name.startswith("_"):
+                    yield name
 
 
 _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")

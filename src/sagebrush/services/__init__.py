@@ -8,12 +8,4 @@ from __future__ import annotations
 
 SERVICES: dict[str, str] = {
     "s3": "sagebrush.services.s3.service",
-    "sts": "sagebrush.services.sts.service",
-    "iam": "sagebrush.services.iam.service",
-    "logs": "sagebrush.services.logs.service",
-    "cloudwatch": "sagebrush.services.cloudwatch.service",
-    "kms": "sagebrush.services.kms.service",
-    "ecr": "sagebrush.services.ecr.service",
-    "sagemaker": "sagebrush.services.sagemaker.service",
-    "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
 }

@@ -25,6 +25,7 @@ class Service:
     `modules` are dotted paths of the resource files. `migrations` is the folder of the service's
     numbered SQL scripts, applied at server start. `start` runs at server start after every
     migration (reconcile rows with reality, begin background tasks), `stop` before the server ends.
+    `status` says what runs, for `sagebrush status`: plain JSON values, short.
     `extra_operations` names handlers outside AWS's model (S3's browser form upload).
     """
 
@@ -33,4 +34,5 @@ class Service:
     migrations: Path | None = None
     start: Callable[[Platform], Awaitable[None]] | None = None
     stop: Callable[[Platform], Awaitable[None]] | None = None
+    status: Callable[[Platform], dict[str, Any]] | None = None
     extra_operations: frozenset[str] = field(default_factory=frozenset)

@@ -14,7 +14,7 @@ from sagebrush.store.database import Database
 
 if TYPE_CHECKING:
     from sagebrush.engines.fleets import Fleets
-    from sagebrush.engines.identity import IdentityStore
+    from sagebrush.engines.identity import Identity, IdentityStore
     from sagebrush.engines.logs import LogStore
     from sagebrush.engines.metrics import MetricStore
     from sagebrush.engines.objects import ObjectStore
@@ -44,16 +44,6 @@ class Platform:
         return task
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who signed the request."""
-
-    arn: str
-    user_id: str
-    access_key: str
-    kind: str  # IAMUser, AssumedRole, Root, Anonymous: CloudTrail's userIdentity types
-
-
 @dataclass(slots=True)
 class Context:
     """One request, without anything of HTTP.
@@ -69,7 +59,7 @@ class Context:
     operation: str
     account: str
     region: str
-    principal: Principal
+    principal: Identity
     request_id: str
     now: float
     endpoint: str

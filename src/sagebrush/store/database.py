@@ -114,9 +114,18 @@ class Database:
         finally:
             connection.close()
 
+    @property
+    def changes(self) -> int:
+        """Rows changed since the database was opened."""
+        return self._connection.total_changes
+
     def checkpoint(self) -> None:
-        """Move committed pages from the log into the database file without blocking readers."""
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Move committed pages from the log into the database file; callable on any thread."""
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close the writing connection."""

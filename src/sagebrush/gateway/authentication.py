@@ -1,0 +1,76 @@
+"""Who sends a request: account, region, identity; signatures and policies where checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sagebrush.base.settings import DEFAULT_ACCOUNT
+from sagebrush.engines.identity import Identity
+from sagebrush.gateway.messages import Request
+from sagebrush.services.platform import Context, Platform
+from sagebrush.wire import Route
+
+_ACCOUNT_ID = re.compile(r"\d{12}")
+# How long the identity behind a key is remembered where nothing depends on it but its name.
+_REMEMBERED_S = 1.0
+_REMEMBERED_KEYS = 1024
+
+
+class Authenticator:
+    """Turns a request's claims into a context."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._remembered: dict[tuple[str, str], tuple[float, Identity]] = {}
+
+    def identify(self, request: Request, routed: Route, identifier: str) -> Context:
+        """Return the context of a request, its signature not yet checked."""
+        settings = self._platform.settings
+        region = routed.region or settings.region
+        # S3 and IAM clients of older signatures name no usable region.
+        if region in ("aws-global", "*"):
+            region = settings.region
+        identity = self._identity(routed.access_key or "", region)
+        return Context(
+            platform=self._platform,
+            service=routed.service,
+            operation=routed.operation,
+            account=identity.account,
+            region=region,
+            principal=identity,
+            request_id=identifier,
+            now=self._platform.clock.now(),
+            endpoint=_endpoint(request, settings.endpoint),
+            client_address=request.client_address,
+        )
+
+    def authorise(self, context: Context, routed: Route, parameters: dict[str, Any]) -> None:
+        """Refuse a request that its sender's policies do not allow.
+
+        Raises:
+            ApiError: AccessDenied, in the service's spelling.
+        """
+
+    def _identity(self, access_key: str, region: str) -> Identity:
+        now = self._platform.clock.now()
+        known = self._remembered.get((access_key, region))
+        if known is not None and now - known[0] < _REMEMBERED_S:
+            return known[1]
+        store = self._platform.identity
+        identity = store.principal(access_key, self._account(access_key), region)
+        if not self._platform.settings.verify_signatures:
+            if len(self._remembered) >= _REMEMBERED_KEYS:
+                self._remembered.clear()
+            self._remembered[(access_key, region)] = (now, identity)
+        return identity
+
+    def _account(self, access_key: str) -> str:
+        """Return the account of a key nobody issued: a 12-digit key is an account's number."""
+        return access_key if _ACCOUNT_ID.fullmatch(access_key) else DEFAULT_ACCOUNT
+
+
+def _endpoint(request: Request, default: str) -> str:
+    host = request.headers.get("host")
+    scheme = "https" if request.secure else "http"
+    return f"{scheme}://{host}" if host else default
