@@ -1,0 +1,85 @@
+"""Refuses rows that Linear Learner cannot learn from, naming the row and the rule."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import sparse
+
+from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats.batch import Batch
+from sagebrush.algorithms.linear_learner.evaluation import Pass
+from sagebrush.algorithms.linear_learner.settings import BINARY, MULTICLASS, Settings
+
+
+def checked(data: Pass, settings: Settings, channel: str) -> Pass:
+    """The same passes, raising ClientError at the first row that breaks a rule.
+
+    Rules: ``feature_dim`` features, all finite; one label, 0 or 1, a whole number below
+    ``num_classes``, or a finite number, by predictor type.
+    """
+
+    def passes() -> Iterator[Batch]:
+        first_row = 0
+        for batch in data():
+            yield _check(batch, settings, channel, first_row)
+            first_row += batch.features.shape[0]
+
+    return passes
+
+
+def _check(batch: Batch, settings: Settings, channel: str, first_row: int) -> Batch:
+    width = batch.features.shape[1]
+    if settings.feature_dim not in ("auto", width):
+        raise ClientError(
+            f"The value of feature_dim is {settings.feature_dim}, but the examples of the "
+            f"{channel} channel have {width} features."
+        )
+    if batch.labels is None:
+        raise ClientError(f"The examples of the {channel} channel have no label.")
+    labels = batch.labels
+    if labels.ndim != 1:
+        raise ClientError(
+            f"The examples of the {channel} channel have {labels.shape[1]} labels each; "
+            "Linear Learner takes one."
+        )
+    values = batch.features.data if sparse.issparse(batch.features) else batch.features
+    # The sum is NaN or infinite if any value is, and costs a fraction of looking at each.
+    if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+        raise ClientError(
+            f"Example {first_row + _first_bad_row(batch)} of the {channel} channel has a feature "
+            "that is not a finite number (NaN or infinity)."
+        )
+    bad = ~_valid(labels, settings)
+    if bad.any():
+        row = int(bad.argmax())
+        raise ClientError(
+            f"Example {first_row + row + 1} of the {channel} channel has the label "
+            f"{labels[row]:g}. {_rule(settings)}"
+        )
+    return batch
+
+
+def _first_bad_row(batch: Batch) -> int:
+    """Number, from 1, of the first row of the batch with a value that is not finite."""
+    dense = batch.features.toarray() if sparse.issparse(batch.features) else batch.features
+    return int((~np.isfinite(dense)).any(axis=1).argmax()) + 1
+
+
+def _valid(labels: np.ndarray, settings: Settings) -> np.ndarray:  # type: ignore[type-arg]
+    if settings.predictor_type == BINARY:
+        return (labels == 0) | (labels == 1)
+    if settings.predictor_type == MULTICLASS:
+        in_range = (labels >= 0) & (labels < settings.num_classes)
+        return in_range & (labels == np.floor(labels))
+    return np.isfinite(labels)
+
+
+def _rule(settings: Settings) -> str:
+    if settings.predictor_type == BINARY:
+        return "Labels of a binary_classifier must be 0 or 1."
+    if settings.predictor_type == MULTICLASS:
+        return (
+            "Labels of a multiclass_classifier must be whole numbers from 0 to num_classes - 1 = "
+            f"{settings.num_classes - 1}."
+        )
+    return "Labels of a regressor must be finite numbers."
