@@ -23,8 +23,8 @@ _ERRORS: dict[str, tuple[int, str]] = {
     "BucketAlreadyExists": (
         409,
         (
-            "The requested bucket name is not available. The bucket namespace is shared by all users"
-            " of the system. Please select a different name and try again."
+            "The requested bucket name is not available. The bucket namespace is shared by all"
+            " users of the system. Please select a different name and try again."
         ),
     ),
     "BucketAlreadyOwnedByYou": (

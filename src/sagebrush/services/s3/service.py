@@ -10,6 +10,10 @@ from sagebrush.services.platform import Platform
 
 _RESOURCES = (
     "buckets",
+    "completion",
+    "copying",
+    "parts",
+    "uploads",
     "object_reading",
     "object_writing",
     "object_deletion",
