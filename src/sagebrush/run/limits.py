@@ -6,10 +6,12 @@ is handed to the shim by name, so that a job never runs under weaker limits than
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import resource
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +57,7 @@ class Group:
         return Usage()
 
     def remove(self) -> None:
-        """Remove the group once its processes are gone."""
+        """Remove the group, and whatever process is still in it."""
 
 
 class _Unlimited(Group):
@@ -83,6 +85,7 @@ class _ControlGroup(Group):
 
     def remove(self) -> None:
         for directory in self.directories:
+            _kill_all(directory)
             _remove_group(directory)
 
 
@@ -202,6 +205,15 @@ def _v2_parent() -> Path:
         if {"memory", "cpu"} <= set(control.read_text().split()):
             return directory
     raise OSError(errno.EACCES, "no writable group hands down memory and cpu")
+
+
+def _kill_all(directory: Path) -> None:
+    """Kill what outlived a shim that was killed itself; usually nothing."""
+    members = directory / "cgroup.procs"
+    if members.exists():
+        for pid in members.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def _remove_group(directory: Path, patience_s: float = 2.0) -> None:

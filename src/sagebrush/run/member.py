@@ -98,7 +98,7 @@ def _run_init(spec: ProcessSpec, member: Member, group: Group, life: int, report
     started_at = time.time()
     worker = os.fork()
     if worker == 0:
-        _become_worker(spec, member, report)
+        _become_worker(spec, member, life, report)
     _report(report, started_at=started_at)
     status, usage = _wait_for_worker(worker, life)
     _kill_everything(spec, worker)
@@ -215,8 +215,9 @@ def _children_of(parent: int) -> list[int]:
     return children
 
 
-def _become_worker(spec: ProcessSpec, member: Member, report: int) -> NoReturn:
+def _become_worker(spec: ProcessSpec, member: Member, life: int, report: int) -> NoReturn:
     try:
+        os.close(life)
         os.setsid()
         signals.reset()
         kernel.die_with_parent(signal.SIGKILL)

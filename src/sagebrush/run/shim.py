@@ -333,6 +333,7 @@ def carry_detached(directory: str, acknowledge: Acknowledge) -> NoReturn:
         # A preloaded parent lets its children go unwaited; here they are waited for.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
+        os.umask(0o022)
         gc.disable()
         _carry(Path(directory), acknowledge)
         code = 0

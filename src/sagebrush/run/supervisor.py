@@ -63,8 +63,7 @@ class Handle:
     async def wait(self) -> Exit | Lost:
         """Return how the job ended, once it has."""
         await self._liveness.wait_for_death()
-        ended = records.read_exit(self.directory)
-        return ended if ended is not None else Lost(str(self.directory))
+        return _fate(self.directory)
 
     def stop(self, grace_s: float, *, archive: bool = True) -> None:
         """Ask the members to end with SIGTERM and, `grace_s` later, SIGKILL. Packs what is left."""
@@ -145,6 +144,8 @@ class Supervisor:
         adopted, too.
         """
         spec.check()
+        if records.read_shim(Path(spec.directory)) is not None:
+            raise StartError(f"the job in {spec.directory} was started before")
         facilities = await self.facilities()
         spec = dataclasses.replace(
             spec,
@@ -172,11 +173,7 @@ class Supervisor:
         liveness = Liveness(record)
         if liveness.alive():
             return Handle(record, liveness)
-        ended = records.read_exit(directory)
-        if ended is not None:
-            return ended
-        remove_leftovers(directory)
-        return Lost(str(directory))
+        return _fate(directory)
 
     async def close(self) -> None:
         """End the preloaded parents. Jobs go on."""
@@ -239,8 +236,15 @@ class Supervisor:
         return output
 
 
-def remove_leftovers(directory: Path) -> None:
-    """Remove the groups of a job whose shim was killed before it could do so."""
+def _fate(directory: Path) -> Exit | Lost:
+    ended = records.read_exit(directory)
+    if ended is None:
+        _remove_leftovers(directory)
+    return ended or Lost(str(directory))
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Remove the groups of a job whose shim was killed, with every process still in them."""
     with contextlib.suppress(FileNotFoundError):
         spec = ProcessSpec.from_json((directory / SPEC_FILE).read_bytes())
         if spec.limiter != NONE:

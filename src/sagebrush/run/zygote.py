@@ -15,7 +15,6 @@ import importlib
 import json
 import os
 import pkgutil
-import random
 import signal
 import socket
 import sys
@@ -95,7 +94,7 @@ def main() -> None:
     except Exception:
         traceback.print_exc()
         raise
-    random.seed()
+    sys.stdout.flush()
     gc.collect()
     gc.freeze()
     tasks = Path("/proc/self/task")
