@@ -27,6 +27,9 @@ class AccessRequest:
     resource: str = "*"
     context: Mapping[str, Sequence[str]] = field(default_factory=dict)
     principal: str = ""
+    # Whether policies that name the principal's account, and so leave the choice to the account's
+    # own policies, count as naming the principal.
+    through_account: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def _applies(statement: Statement, request: AccessRequest, missing: dict[str, No
     if statement.resources and not _resource_applies(statement, request):
         return False
     if statement.principals:
-        trusted = any(_is_principal(pair, request.principal) for pair in statement.principals)
+        trusted = any(_is_principal(pair, request) for pair in statement.principals)
         if trusted == statement.negated_principals:
             return False
     missing.update(
@@ -142,8 +145,9 @@ def _resource_applies(statement: Statement, request: AccessRequest) -> bool:
     return named != statement.negated_resources
 
 
-def _is_principal(pair: tuple[str, str], principal: str) -> bool:
+def _is_principal(pair: tuple[str, str], request: AccessRequest) -> bool:
     category, name = pair
+    principal = request.principal
     if category == "Service" or category == "Federated":
         return name in ("*", principal)
     if name in ("*", principal):
@@ -152,7 +156,7 @@ def _is_principal(pair: tuple[str, str], principal: str) -> bool:
     if arn is None:
         return False
     if name == arn.account or name.endswith(f"::{arn.account}:root"):
-        return True
+        return request.through_account
     # A role session is trusted where its role is.
     return arn.resource.startswith("assumed-role/") and _names_role(name, arn)
 

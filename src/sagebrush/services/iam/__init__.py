@@ -1,0 +1,1 @@
+"""Users, roles, groups, policies, keys and the simulation of policies."""

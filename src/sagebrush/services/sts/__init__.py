@@ -1,0 +1,1 @@
+"""Security tokens: who is calling, and temporary credentials."""
