@@ -50,7 +50,9 @@ def list_roles(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 def update_role(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Set a role's description and longest session."""
     role = find(context, "role", request["RoleName"])
-    changes = {k: request[k] for k in ("Description", "MaxSessionDuration") if k in request}
+    changes: dict[str, Any] = {
+        k: request[k] for k in ("Description", "MaxSessionDuration") if k in request
+    }
     _set(context, role, changes)
     return {}
 

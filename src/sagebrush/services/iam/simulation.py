@@ -23,6 +23,7 @@ from sagebrush.services.platform import Context
 
 def simulate_custom_policy(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Answer what the given policies decide about each action on each resource."""
+    del context
     policies = PolicySet(
         identity=_named(request["PolicyInputList"], "PolicyInputList"),
         boundary=_boundary(request),
@@ -56,7 +57,7 @@ def simulate_principal_policy(context: Context, request: dict[str, Any]) -> dict
 def _simulate(
     policies: PolicySet, request: dict[str, Any], conditions: dict[str, Any]
 ) -> dict[str, Any]:
-    results = []
+    results: list[tuple[str, Any]] = []
     caller = request.get("CallerArn", request.get("PolicySourceArn", ""))
     for action in request["ActionNames"]:
         for resource in request.get("ResourceArns", ["*"]):
