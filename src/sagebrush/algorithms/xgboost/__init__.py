@@ -19,6 +19,8 @@ XGBOOST_1_7 = Environment(
 """For the images up to 1.7-1, whose numbers and model files newer versions do not reproduce."""
 
 _LAST_VERSION_OF_1_7 = (1, 7)
+# Metrics of a line follow each other without white space once tabs are written as #011.
+_NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 _TAG = re.compile(r"(\d+)\.(\d+)-\d+(-\d+)?(-(cpu|gpu))?(-py\d+)?")
 
 
@@ -36,7 +38,7 @@ def environment_of(tag: str) -> Environment:
 def _metric(part: str, name: str) -> Metric:
     return Metric(
         name=f"{part}:{name}",
-        regex=rf".*\[[0-9]+\].*#011{part}-{name}:(\S+)",
+        regex=rf".*\[[0-9]+\].*#011{part}-{name}:{_NUMBER}.*",
         direction="Maximize" if name in MAXIMIZED_METRICS else "Minimize",
     )
 

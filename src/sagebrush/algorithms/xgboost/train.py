@@ -23,17 +23,15 @@ from sagebrush.algorithms.xgboost.vocabulary import DEFAULT_OBJECTIVE
 
 _CHANNELS = ("train", "validation", "code")
 _USER_MISTAKES = (
-    "label must be in [0,1] for logistic regression",
-    "label must be in [0, num_class)",
-    "Target is multiclass but average='binary'",
+    "label must be",
     "feature_names mismatch",
     "preds.size() == info.labels_.size()",
-    "AUC: the dataset only contains pos or neg samples",
+    "dataset only contains pos or neg samples",
     "base_score must be in (0,1)",
-    "PoissonRegression: label must be nonnegative",
-    "TweedieRegression: label must be nonnegative",
-    "Parameter reg_lambda should be greater equal to 0",
+    "should be greater equal",
     "Unknown tree updater",
+    "No more tree left for updating",
+    "doesn't support unlimited depth",
     "Only uniform sampling is supported",
 )
 """What xgboost says when data or hyperparameters are at fault; anything else is the algorithm's."""
@@ -98,7 +96,8 @@ def _read(context: TrainingContext, values: Mapping[str, Any]) -> _Data:
         tree_method=values.get("tree_method"),
         booster=values.get("booster"),
         max_bin=values.get("max_bin"),
-        needs_bounds=values.get("objective") == "survival:aft",
+        needs_bounds=values.get("objective") == "survival:aft"
+        or "interval-regression-accuracy" in (values.get("eval_metric") or ()),
     )
     train_rows = _rows(context, train_config, values)
     train = read_matrix([train_rows], options)
