@@ -8,6 +8,7 @@ import orjson
 
 from sagebrush.wire import violations
 from sagebrush.wire.dialects import JSON, Dialect, Refused
+from sagebrush.wire.events import event_writer, rpc_stream_response
 from sagebrush.wire.messages import Request, Response
 from sagebrush.wire.model import Operation, Shape
 from sagebrush.wire.refusals import malformed, refusal
@@ -23,6 +24,7 @@ class JsonCodec:
         self._operation = operation
         compiler = Compiler.of(operation.service, JSON)
         self._input = operation.input
+        self._events = event_writer(operation, "json")
         self._read = compiler.reader(operation.input) if operation.input else None
         self._write = compiler.structure_writer(operation.output) if operation.output else None
         self._content_type = (
@@ -44,6 +46,11 @@ class JsonCodec:
     def serialise(self, result: dict[str, Any], request_id: str) -> Response:
         """Return the success response."""
         del request_id
+        if self._events is not None:
+            output, stream = self._operation.output, self._operation.event_stream_output
+            assert output is not None
+            assert stream is not None
+            return rpc_stream_response(self._events, output, stream, result)
         body = b"{}" if self._write is None else orjson.dumps(self._write(result))
         return Response(200, {"content-type": self._content_type}, body)
 

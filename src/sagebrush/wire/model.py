@@ -117,6 +117,20 @@ class Operation:
         return _raw_payload(self.output)
 
     @cached_property
+    def event_stream_output(self) -> str | None:
+        """The output member that is an event stream, or None.
+
+        Its value in a result is an iterable or async iterable of events, and the response's body
+        the like of frames.
+        """
+        return self.output.event_stream_member() if self.output is not None else None
+
+    @cached_property
+    def event_stream_input(self) -> str | None:
+        """The input member that is an event stream, or None; `events.EventReader` reads it."""
+        return self.input.event_stream_member() if self.input is not None else None
+
+    @cached_property
     def deprecated(self) -> bool:
         """Whether the model calls this operation deprecated."""
         return bool(self.traits.get("deprecated"))

@@ -177,12 +177,12 @@ def _walk(
 def _walk_greedy(
     node: _Node, segments: list[str], index: int, method: str, values: tuple[str, ...]
 ) -> tuple[list[_Terminal], tuple[str, ...]] | None:
-    """A greedy label takes as many segments as leave a match for what follows it."""
+    """A greedy label takes as much as leaves a match for what follows it, else everything."""
     if node.greedy is None or segments[index:] == [""]:
         return None
-    for end in range(len(segments), index, -1):
-        if end < len(segments) and not (node.greedy.literals or node.greedy.label):
-            continue
+    last = len(segments)
+    has_more = bool(node.greedy.literals or node.greedy.label)
+    for end in (*range(last - 1, index, -1), last) if has_more else (last,):
         text = "/".join(segments[index:end])
         found = _walk(node.greedy, segments, end, method, (*values, text))
         if found is not None:

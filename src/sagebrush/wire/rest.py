@@ -12,6 +12,8 @@ from typing import Any
 from sagebrush.base.errors import ApiError
 from sagebrush.wire import violations
 from sagebrush.wire.dialects import NATIVE, Dialect, Refused
+from sagebrush.wire.events import event_writer
+from sagebrush.wire.eventstream import CONTENT_TYPE
 from sagebrush.wire.header_text import header_reader, header_writer
 from sagebrush.wire.messages import Request, Response
 from sagebrush.wire.model import Operation, Shape
@@ -29,7 +31,7 @@ _BODILESS_STATUSES = frozenset({204, 304})
 class RestCodec(ABC):
     """Parses requests and serialises responses of one operation of a REST service."""
 
-    _body_dialect: Dialect
+    protocol: str
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
@@ -40,6 +42,7 @@ class RestCodec(ABC):
         self._compiler = Compiler.of(operation.service, NATIVE)
         self._labels = self._bindings("uri", _text_reader)
         self._parameters = self._bindings("querystring", _parameter_reader)
+        self._template_parameters = set(parse_query(operation.request_uri.partition("?")[2]))
         self._headers = self._bindings("header", header_reader)
         self._prefixes = self._bindings("headers", lambda _: dict)
         self._body_members = {
@@ -48,6 +51,7 @@ class RestCodec(ABC):
             if member.traits.get("location") not in _REQUEST_LOCATIONS
         }
         self._output = OutputBinding(operation)
+        self._events = event_writer(operation, self.protocol)
 
     def _bindings(
         self, location: str, text_reader: Callable[[Shape], Callable[[Any], Any]]
@@ -116,7 +120,7 @@ class RestCodec(ABC):
             for binding in self._parameters
             if binding[1] in query and binding[2] not in (_all_parameters, _last_parameters)
         ]
-        known = {wire for _, wire, _, _ in self._parameters}
+        known = self._template_parameters | {wire for _, wire, _, _ in self._parameters}
         for name, _, read, check in self._parameters:
             if read in (_all_parameters, _last_parameters):
                 rest = {key: values for key, values in query.items() if key not in known}
@@ -158,9 +162,13 @@ class RestCodec(ABC):
         """Return the success response."""
         del request_id
         response = self._output.head(result)
-        if self._operation.http_method == "HEAD" or response.status in _BODILESS_STATUSES:
+        if self._operation.http_method == "HEAD":
             return response
         raw = self._output.raw_payload
+        if self._events is not None and raw is not None:
+            response.headers.setdefault("content-type", CONTENT_TYPE)
+            response.body = self._events.frames(result.get(raw) or ())
+            return response
         if raw is not None:
             content = result.get(raw)
             response.body = b"" if content is None else content
@@ -168,6 +176,8 @@ class RestCodec(ABC):
                 response.body = response.body.encode()
             return response
         self._write_body(result, response)
+        if response.body and response.status in _BODILESS_STATUSES:
+            response.status = 200  # the model gives the operation both a 204 and a body
         return response
 
     @abstractmethod

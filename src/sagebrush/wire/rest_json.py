@@ -22,6 +22,8 @@ _JSON_TYPE = "application/json"
 class RestJsonCodec(RestCodec):
     """Parses requests and serialises responses of one rest-json operation."""
 
+    protocol = "rest-json"
+
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
         compiler = Compiler.of(operation.service, JSON)

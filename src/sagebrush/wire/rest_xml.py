@@ -56,6 +56,8 @@ _ROOTS = {
 class RestXmlCodec(RestCodec):
     """Parses requests and serialises responses of one rest-xml operation."""
 
+    protocol = "rest-xml"
+
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
         self._xml = XmlCompiler.of(operation.service)

@@ -30,8 +30,9 @@ _SMITHY_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?")
 _FORM_PROTOCOLS = frozenset({"query", "ec2"})
 _REST_PROTOCOLS = frozenset({"rest-json", "rest-xml"})
 # Signing names under which S3's own operations also come.
-_S3_SIGNING_NAMES = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
+_S3_SIGNING_NAMES = frozenset({"s3", "s3express", "s3-object-lambda"})
 _S3_CONTROL_PATH = "/v20180820/"
+_S3_CONTROL_HEADERS = frozenset({"x-amz-account-id", "x-amz-outpost-id"})
 
 
 @dataclass(slots=True)
@@ -233,9 +234,11 @@ class Router:
         raise _unknown(route, f"{request.method} {route.path}")
 
     def _rest_candidates(self, scope: Scope, host: str, request: Request) -> list[ServiceInfo]:
+        if scope.service == "s3-outposts":
+            return [self._catalogue.services["s3outposts"], self._catalogue.services["s3"]]
         if scope.service in _S3_SIGNING_NAMES or scope.service is None:
-            is_control = "x-amz-account-id" in request.headers and request.path.startswith(
-                _S3_CONTROL_PATH
+            is_control = request.path.startswith(_S3_CONTROL_PATH) and (
+                "s3-control" in host or not _S3_CONTROL_HEADERS.isdisjoint(request.headers)
             )
             named = None if scope.service else self._service_of_host(host)
             if named is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from sagebrush.wire import cbor
 from sagebrush.wire.aws_json import refused_tree
 from sagebrush.wire.dialects import Refused
+from sagebrush.wire.events import event_writer, rpc_stream_response
 from sagebrush.wire.messages import Request, Response
 from sagebrush.wire.model import Operation
 from sagebrush.wire.refusals import malformed
@@ -22,6 +23,7 @@ class RpcCborCodec:
         self._operation = operation
         compiler = Compiler.of(operation.service, cbor.DIALECT)
         self._input = operation.input
+        self._events = event_writer(operation, "smithy-rpc-v2-cbor")
         self._read = compiler.reader(operation.input) if operation.input else None
         self._write = compiler.structure_writer(operation.output) if operation.output else None
 
@@ -44,5 +46,10 @@ class RpcCborCodec:
     def serialise(self, result: dict[str, Any], request_id: str) -> Response:
         """Return the success response."""
         del request_id
+        if self._events is not None:
+            output, stream = self._operation.output, self._operation.event_stream_output
+            assert output is not None
+            assert stream is not None
+            return rpc_stream_response(self._events, output, stream, result)
         body = b"" if self._write is None else cbor.encode(self._write(result))
         return Response(200, dict(HEADERS), body)
