@@ -8,4 +8,6 @@ from __future__ import annotations
 
 SERVICES: dict[str, str] = {
     "s3": "sagebrush.services.s3.service",
+    "sts": "sagebrush.services.sts.service",
+    "iam": "sagebrush.services.iam.service",
 }
