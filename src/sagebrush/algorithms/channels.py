@@ -1,16 +1,21 @@
 """Input channels as the platform delivers them: folders of files, or a pipe for each epoch."""
 
+import gzip
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from sagebrush.algorithms.errors import ClientError
 
 PIPE_POLL_S = 0.02
+
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +78,12 @@ class ChannelReader:
         if self.is_pipe:
             path = self.config.path.with_name(f"{self.config.path.name}_{self._epoch}")
             self._epoch += 1
-            yield DataStream(path.name, lambda: self._open_pipe(path))
+            yield DataStream(path.name, partial(self._open_pipe, path))
             return
         root = self.config.path
         for path in self.files():
             name = f"{self.config.name}/{path.relative_to(root)}" if path != root else path.name
-            yield DataStream(name, lambda path=path: path.open("rb"), path)  # type: ignore[misc]
+            yield DataStream(name, partial(_open_file, path, name), path)
 
     def _open_pipe(self, path: Path) -> BinaryIO:
         """The platform makes the FIFO of an epoch only when it is ready to feed it."""
@@ -87,6 +92,22 @@ class ChannelReader:
                 raise InterruptedError(f"stopped while waiting for {path.name}")
             time.sleep(PIPE_POLL_S)
         return path.open("rb", buffering=1 << 20)
+
+
+@contextmanager
+def _open_file(path: Path, name: str) -> Iterator[BinaryIO]:
+    """A data file, inflated if it is compressed; ClientError if it is cut off or damaged then."""
+    with path.open("rb") as file:
+        compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        file.seek(0)
+        if not compressed:
+            yield file
+            return
+        try:
+            with gzip.open(file) as inflated:
+                yield inflated  # type: ignore[misc]
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ClientError(f"Unable to inflate {name}: {error}.") from error
 
 
 def _visible(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:

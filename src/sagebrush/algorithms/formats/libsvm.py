@@ -52,7 +52,9 @@ def read_libsvm_blocks(stream: BinaryIO, name: str) -> Iterator[Batch]:
 def parse_libsvm(block: bytes, name: str, rows_before: int = 0) -> Batch:
     """All rows of a libsvm text; see ``read_libsvm_blocks``."""
     try:
-        return _batch(_tokens(block))
+        # A number too large for float32 becomes infinite, as it would in C.
+        with np.errstate(over="ignore"):
+            return _batch(_tokens(block))
     except (ValueError, pa.ArrowInvalid) as error:
         raise _located(block, name, rows_before, error) from error
 

@@ -1,5 +1,6 @@
 """RecordIO-protobuf against Google's protobuf library."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -8,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
+from tests.unit.algorithms.formats import record_oracle as oracle
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import concatenate
 from sagebrush.algorithms.formats.recordio_protobuf import decode, read_blocks
-from tests.unit.algorithms.formats import record_oracle as oracle
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
 DTYPES = st.sampled_from([np.float32, np.float64, np.int32])
@@ -164,10 +165,8 @@ def test_damaged_records_are_read_or_refused_but_never_crash(payload, place, byt
     damaged = bytearray(good.SerializeToString())
     damaged[place % len(damaged)] = byte
     for candidate in (payload, bytes(damaged)):
-        try:
-            decode(oracle.frame(candidate) * 2)
-        except ClientError as error:
-            assert "record" in str(error)
+        with contextlib.suppress(ClientError):
+            assert decode(oracle.frame(candidate) * 2).batch.rows == 2
 
 
 def test_uid_and_metadata_are_kept_for_the_response():

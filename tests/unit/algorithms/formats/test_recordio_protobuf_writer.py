@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from tests.unit.algorithms.formats import record_oracle as oracle
 
 from sagebrush.algorithms.formats.recordio_protobuf_writer import (
     encode_outputs,
     write_dense,
     write_sparse,
 )
-from tests.unit.algorithms.formats import record_oracle as oracle
 
 
 @given(

@@ -1,0 +1,94 @@
+"""CSV of numbers: values as Python reads them, faults named by file and row."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats.csv import parse_csv, read_csv_blocks
+
+NUMBERS = st.one_of(
+    st.integers(-(10**6), 10**6).map(str),
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(repr),
+    st.floats(-1e3, 1e3).map(lambda value: f"{value:.3e}"),
+    st.sampled_from([" 1.5 ", '"2.5"', "+3", "-.5", "1e3", "inf", "nan"]),
+)
+
+
+def rows_of(text: str | bytes, **options) -> np.ndarray:
+    data = text.encode() if isinstance(text, str) else text
+    return np.concatenate(list(read_csv_blocks(io.BytesIO(data), "train/a.csv", **options)))
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda width: st.lists(
+            st.lists(NUMBERS, min_size=width, max_size=width), min_size=1, max_size=20
+        )
+    ),
+    st.sampled_from(["\n", "\r\n", "\n\n"]),
+    st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_numbers_are_read_as_python_reads_them(rows, newline, ends_with_newline):
+    text = newline.join(",".join(row) for row in rows) + (newline if ends_with_newline else "")
+    expected = np.array([[float(cell.strip('" ')) for cell in row] for row in rows], np.float32)
+    found = rows_of(text)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(parse_csv(text.encode(), "x"), expected, rtol=1e-6)
+
+
+def test_text_longer_than_a_block_is_read_whole():
+    expected = np.arange(1_000_000, dtype=np.float32).reshape(-1, 4)
+    text = "\n".join(",".join(map(str, row)) for row in expected.astype(int).tolist())
+    blocks = list(read_csv_blocks(io.BytesIO(text.encode()), "x"))
+    assert len(blocks) > 1
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1,2\n3,x\n", "row 2 of train/a.csv: column 2 holds 'x', which is not a number"),
+        ("1,2\n3\n", "row 2 of train/a.csv: it has 1 columns, expected 2"),
+        ("1,2\n3,4,5\n", "row 2 of train/a.csv: it has 3 columns, expected 2"),
+        ("1,2\n\n3,\n", "row 3 of train/a.csv: column 2 is empty"),
+        ("a,b\n1,2\n", "row 1 of .*: column 1 holds 'a'.*must not have a header row"),
+        ("1,2\n1_0,2\n", "row 2 of .*: column 1 holds '1_0'"),
+        ("1,2\n\xff\xfe,2\n", "row 2 of .*: column 1 holds"),
+    ],
+)
+def test_a_bad_row_is_named(text, reason):
+    with pytest.raises(ClientError, match=reason):
+        rows_of(text)
+
+
+def test_a_bad_row_behind_many_blocks_is_named():
+    text = "1,2,3\n" * 1_500_000 + "1,2,oops\n" + "1,2,3\n" * 10
+    with pytest.raises(ClientError, match=r"row 1500001 of train/a.csv: column 3 holds 'oops'"):
+        rows_of(text)
+
+
+def test_empty_cells_are_missing_values_where_allowed():
+    found = rows_of("1,,3\n,5,\n", missing_allowed=True)
+    np.testing.assert_array_equal(found, [[1, np.nan, 3], [np.nan, 5, np.nan]])
+
+
+def test_the_delimiter_may_be_found_in_the_first_line():
+    np.testing.assert_array_equal(
+        rows_of("1;2\n3;4\n", delimiter=lambda line: line[1]), [[1, 2], [3, 4]]
+    )
+
+
+def test_a_byte_order_mark_is_no_number():
+    np.testing.assert_array_equal(rows_of(b"\xef\xbb\xbf1,2\n3,4"), [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\r\n\n"])
+def test_an_empty_text_has_no_rows(text):
+    assert parse_csv(text.encode(), "x").shape == (0, 0)
+    assert sum(len(rows) for rows in read_csv_blocks(io.BytesIO(text.encode()), "x")) == 0
