@@ -1,8 +1,9 @@
 """Keeps numpy's matrix products on one thread where they are small.
 
-The products of one training step are too small to share: with two threads on two busy cores a step
-takes up to ten times as long, because each product waits for both. OpenBLAS reads its environment
-variables only when it is loaded, which a forked worker is too late for, so its own setter is called.
+The products of one training step are too small to share: with two threads on two busy cores a
+step takes up to ten times as long, because each product waits for both. OpenBLAS reads its
+environment only when it is loaded, which is too early for a forked worker, so its own setter is
+called.
 """
 
 import contextlib

@@ -23,7 +23,7 @@ def save_state(folder: Path, name: str, state: State) -> None:
 
 
 def load_state(folder: Path | None, name: str, collective: Collective) -> State | None:
-    """The arrays the first host saved, on every host; None if there are none or they are damaged."""
+    """What the first host saved, on every host; None if that is nothing or is damaged."""
     content = b""
     if collective.leads and folder is not None and (folder / name).is_file():
         content = (folder / name).read_bytes()

@@ -13,7 +13,7 @@ def squared_distances(points: Doubles, centers: Doubles) -> Doubles:
         - 2.0 * (points @ centers.T)
         + np.einsum("ij,ij->i", centers, centers)
     )
-    return np.maximum(distances, 0.0, out=distances)
+    return np.asarray(np.maximum(distances, 0.0))
 
 
 def kmeans_plus_plus(
@@ -53,7 +53,7 @@ def _draw(mass: Doubles, count: int, rng: np.random.Generator) -> NDArray[np.int
     if cumulative[-1] <= 0.0:
         return rng.integers(mass.shape[0], size=count)
     drawn = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
-    return np.minimum(drawn, mass.shape[0] - 1)
+    return np.asarray(np.minimum(drawn, mass.shape[0] - 1))
 
 
 def weighted_lloyd(

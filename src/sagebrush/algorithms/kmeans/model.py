@@ -28,6 +28,7 @@ from scipy import sparse
 
 from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.kmeans.artifact import read_centers, write_centers
 from sagebrush.algorithms.kmeans.lloyd import kmeans_plus_plus, weighted_lloyd
 
 Floats = NDArray[np.float32]
@@ -180,7 +181,8 @@ class KMeans:
             )
             norms = np.einsum("ij,ij->i", rows, rows)
             counts = np.bincount(nearest, minlength=count).astype(np.float64)
-            return _Sums(members @ rows, counts, np.bincount(nearest, norms, minlength=count))
+            squares = np.bincount(nearest, norms, minlength=count).astype(np.float64)
+            return _Sums(members @ rows, counts, squares)
 
         for part in self._map_blocks(block_sums, X):
             for whole, piece in zip(total, part, strict=True):
@@ -285,15 +287,11 @@ class KMeans:
 
     def save(self, directory: Path) -> None:
         """Write ``model_algo-1`` into the directory: an MXNet array list with the centres."""
-        from sagebrush.algorithms.kmeans.artifact import write_centers
-
         write_centers(directory / "model_algo-1", self._fitted_centers())
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """A model for prediction from the artefact in the directory, ours or AWS's."""
-        from sagebrush.algorithms.kmeans.artifact import read_centers
-
         centers = read_centers(directory)
         model = cls(k=centers.shape[0])
         model.centers_ = centers

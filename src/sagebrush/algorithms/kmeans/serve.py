@@ -14,7 +14,7 @@ from sagebrush.algorithms.kmeans.model import KMeans
 
 
 class KMeansPredictor:
-    """A served model; each row gets ``closest_cluster`` and ``distance_to_cluster``, both floats."""
+    """A served model; a row gets ``closest_cluster`` and ``distance_to_cluster``, both floats."""
 
     def __init__(self, model: KMeans) -> None:
         assert model.centers_ is not None

@@ -187,7 +187,7 @@ class _Run:
         totals = np.zeros(2)
         for batch in self._channel("test")():
             distances = self._model.assign(batch.features)[1].astype(np.float64)
-            totals += [batch.rows, distances @ distances]
+            totals += np.array([batch.rows, distances @ distances])
         rows, square = self._collective.sum(totals)
         figures = {"msd": square / max(rows, 1.0), "ssd": square}
         for name in self._parameters["eval_metrics"]:

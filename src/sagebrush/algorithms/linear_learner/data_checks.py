@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
-from sagebrush.algorithms.linear_learner.evaluation import Pass
 from sagebrush.algorithms.linear_learner.settings import BINARY, MULTICLASS, Settings
+from sagebrush.algorithms.replay import Pass
 
 
 def checked(data: Pass, settings: Settings, channel: str) -> Pass:
@@ -65,13 +66,13 @@ def _first_bad_row(batch: Batch) -> int:
     return int((~np.isfinite(dense)).any(axis=1).argmax()) + 1
 
 
-def _valid(labels: np.ndarray, settings: Settings) -> np.ndarray:  # type: ignore[type-arg]
+def _valid(labels: NDArray[np.float32], settings: Settings) -> NDArray[np.bool_]:
     if settings.predictor_type == BINARY:
-        return (labels == 0) | (labels == 1)
+        return np.asarray((labels == 0) | (labels == 1))
     if settings.predictor_type == MULTICLASS:
         in_range = (labels >= 0) & (labels < settings.num_classes)
-        return in_range & (labels == np.floor(labels))
-    return np.isfinite(labels)
+        return np.asarray(in_range & (labels == np.floor(labels)))
+    return np.asarray(np.isfinite(labels))
 
 
 def _rule(settings: Settings) -> str:

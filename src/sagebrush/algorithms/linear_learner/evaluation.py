@@ -4,19 +4,18 @@ Scores are taken on raw rows with un-normalised parameters, so every metric and 
 units of the data. What a host finds on its part of the data is added up over the hosts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.collective import Collective
-from sagebrush.algorithms.formats.batch import Batch
+from sagebrush.algorithms.linear_learner.linear_model import LinearModel, probabilities
 from sagebrush.algorithms.linear_learner.losses import (
     OBJECTIVE_NAMES,
     loss_function,
-    sigmoid,
     softmax_probabilities,
 )
 from sagebrush.algorithms.linear_learner.settings import (
@@ -33,12 +32,10 @@ from sagebrush.algorithms.linear_learner.thresholds import (
     roc_auc,
     sampling_tolerance,
 )
+from sagebrush.algorithms.replay import Pass
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
-Pass = Callable[[], Iterator[Batch]]
-"""Begins one pass over a data set, in mini-batches."""
-
 # Scores kept for the coarse selection of binary models: 16 MB, 131 072 rows of 32 models.
 SELECTION_SCORES = 1 << 22
 BLOCK_SCORES = 1 << 21
@@ -50,7 +47,7 @@ class Metric:
 
     name: str
     value: float
-    kind: str
+    kind: Literal["loss", "score"]
 
 
 @dataclass(frozen=True)
@@ -133,13 +130,8 @@ def _blocks(data: Pass, columns: int) -> Iterator[tuple[Any, Floats]]:
             yield batch.features[first : first + rows], labels[first : first + rows]
 
 
-def scores_of(features: Any, weights: Doubles, bias: Doubles) -> Doubles:
-    """Raw scores (n, C) of one model with weights (C, d) and bias (C,), in float64."""
-    return np.asarray(features @ weights.T, dtype=np.float64) + bias
-
-
 def sample_scores(
-    data: Pass, weights: Doubles, bias: Doubles, limit: int, collective: Collective
+    data: Pass, model: LinearModel, limit: int, collective: Collective
 ) -> tuple[Doubles, Floats]:
     """Scores (n,) and labels (n,) of a binary model on up to ``limit`` rows of each host.
 
@@ -148,7 +140,7 @@ def sample_scores(
     scores: list[Doubles] = []
     labels: list[Floats] = []
     for features, part in _blocks(data, 1):
-        scores.append(scores_of(features, weights, bias)[:limit, 0])
+        scores.append(model.raw_scores(features)[:limit, 0])
         labels.append(part[:limit])
         limit -= part.shape[0]
         if limit <= 0:
@@ -164,33 +156,31 @@ def sample_scores(
 
 
 def final_metrics(
-    data: Pass,
-    weights: Doubles,
-    bias: Doubles,
-    settings: Settings,
-    threshold: float,
-    collective: Collective,
+    data: Pass, model: LinearModel, settings: Settings, collective: Collective
 ) -> list[Metric]:
-    """Every documented metric of one model, weights (C, d), bias (C,), on one pass, in log order.
+    """Every documented metric of one model on one pass, in the order of the log.
 
-    ``threshold`` is on the raw score of a binary classifier. Only the first host's answer counts.
+    With several hosts only the first one's answer counts.
     """
     if settings.predictor_type == BINARY:
         limit = settings.calibration_rows
-        return binary_metrics(
-            *sample_scores(data, weights, bias, limit, collective), settings, threshold
-        )
+        scores, labels = sample_scores(data, model, limit, collective)
+        return binary_metrics(scores, labels, settings, model.threshold)
     if settings.predictor_type == MULTICLASS:
-        return _multiclass_metrics(data, weights, bias, settings, collective)
-    return _regression_metrics(data, weights, bias, settings, collective)
+        return _multiclass_metrics(data, model, settings, collective)
+    return _regression_metrics(data, model, settings, collective)
 
 
 def binary_metrics(
-    scores: Doubles, labels: Floats, settings: Settings, threshold: float
+    scores: Doubles, labels: Floats, settings: Settings, threshold: float | None
 ) -> list[Metric]:
-    """The metrics of a binary classifier from raw scores (n,) and labels (n,)."""
-    losses, _ = loss_function(settings)(scores[:, None], labels)  # type: ignore[arg-type]
-    confusion = confusion_at(scores, labels, threshold)
+    """The metrics of a binary classifier from raw scores (n,) and labels (n,).
+
+    ``threshold`` is on the response's score.
+    """
+    losses, _ = loss_function(settings)(scores[:, None], labels)
+    called_by = probabilities(scores, settings)
+    confusion = confusion_at(called_by, labels, 0.5 if threshold is None else threshold)
     return [
         Metric(OBJECTIVE_NAMES[settings.loss_name], float(losses.mean()), "loss"),
         Metric("binary_classification_accuracy", float(confusion.accuracy()), "score"),
@@ -204,14 +194,14 @@ def binary_metrics(
 
 
 def _regression_metrics(
-    data: Pass, weights: Doubles, bias: Doubles, settings: Settings, collective: Collective
+    data: Pass, model: LinearModel, settings: Settings, collective: Collective
 ) -> list[Metric]:
     loss = loss_function(settings)
     totals = np.zeros(4)
     for features, labels in _blocks(data, 1):
-        scores = scores_of(features, weights, bias)
+        scores = model.raw_scores(features)
         residuals = scores[:, 0] - labels
-        objective = loss(scores, labels)[0].sum()  # type: ignore[arg-type]
+        objective = loss(scores, labels)[0].sum()
         totals += [labels.shape[0], objective, residuals @ residuals, np.abs(residuals).sum()]
     rows, objective, square, absolute = collective.sum(totals)
     rows = max(rows, 1.0)
@@ -224,14 +214,14 @@ def _regression_metrics(
 
 
 def _multiclass_metrics(
-    data: Pass, weights: Doubles, bias: Doubles, settings: Settings, collective: Collective
+    data: Pass, model: LinearModel, settings: Settings, collective: Collective
 ) -> list[Metric]:
     classes = settings.num_classes
     # Per class: hits, calls, rows; then rows, log loss, top-k hits, discounted gain.
     counts = np.zeros((3, classes))
     totals = np.zeros(4)
     for features, labels in _blocks(data, classes):
-        scores = scores_of(features, weights, bias)
+        scores = model.raw_scores(features)
         truth = labels.astype(np.int64)
         called = scores.argmax(axis=1)
         counts[0] += np.bincount(truth[called == truth], minlength=classes)
@@ -239,7 +229,7 @@ def _multiclass_metrics(
         counts[2] += np.bincount(truth, minlength=classes)
         own = scores[np.arange(truth.shape[0]), truth]
         rank = (scores > own[:, None]).sum(axis=1)
-        probability = softmax_probabilities(scores)[np.arange(truth.shape[0]), truth]  # type: ignore[arg-type]
+        probability = softmax_probabilities(scores)[np.arange(truth.shape[0]), truth]
         totals[0] += truth.shape[0]
         totals[1] -= np.log(np.maximum(probability, 1e-30)).sum()
         totals[2] += (rank < settings.accuracy_top_k).sum()
@@ -267,12 +257,3 @@ def _multiclass_figures(counts: Doubles, means: Doubles, settings: Settings) -> 
         Metric("multiclass_balanced_accuracy", float(recall.mean()), "score"),
         Metric("multiclass_log_loss", float(means[1]), "score"),
     ]
-
-
-def probabilities(scores: Doubles, settings: Settings) -> Doubles:
-    """What a response calls the score: a probability for logistic and softmax, else the raw score."""
-    if settings.loss_name == "logistic":
-        return np.asarray(sigmoid(scores))  # type: ignore[arg-type]
-    if settings.loss_name == "softmax_loss":
-        return np.asarray(softmax_probabilities(scores))  # type: ignore[arg-type]
-    return scores

@@ -7,7 +7,7 @@ hosts take the same decisions and end with the same model.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -21,14 +21,13 @@ from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.linear_learner.evaluation import (
     Judgement,
     Metric,
-    Pass,
     final_metrics,
     judge,
-    probabilities,
     sample_scores,
 )
 from sagebrush.algorithms.linear_learner.grid import Candidate, candidates
 from sagebrush.algorithms.linear_learner.kernel import ParallelModels
+from sagebrush.algorithms.linear_learner.linear_model import LinearModel, probabilities
 from sagebrush.algorithms.linear_learner.scaler import Scaler, ScalerSums
 from sagebrush.algorithms.linear_learner.settings import (
     BINARY,
@@ -37,7 +36,8 @@ from sagebrush.algorithms.linear_learner.settings import (
     Settings,
 )
 from sagebrush.algorithms.linear_learner.thresholds import best_threshold
-from sagebrush.algorithms.replay import ReplayedPass
+from sagebrush.algorithms.replay import Pass, ReplayedPass
+from sagebrush.algorithms.training_state import State
 
 Doubles = NDArray[np.float64]
 
@@ -48,20 +48,8 @@ TRAIN_SAMPLE_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
-class LinearModel:
-    """A linear model on raw rows: weights (C, d) and bias (C,), float64; C is 1 but for multiclass.
-
-    ``threshold`` is on the response's score: a probability for logistic loss, else the raw score.
-    """
-
-    weights: Doubles
-    bias: Doubles
-    threshold: float | None = None
-
-
-@dataclass(frozen=True)
 class Fitted:
-    """The outcome: the model, the candidate it came from, and its metrics on ``part`` of the data."""
+    """The outcome: the model, the candidate it came from, its metrics on ``part`` of the data."""
 
     model: LinearModel
     candidate: Candidate
@@ -82,7 +70,7 @@ class Observer:
     def epoch_judged(
         self, epoch: int, judgement: Judgement, part: str, improved: bool, stale_epochs: int
     ) -> None:
-        """The candidates were judged on ``part``; ``stale_epochs`` have gone by without progress."""
+        """The candidates were judged on ``part``; ``stale_epochs`` went by without progress."""
 
     def epoch_ended(self, epoch: int) -> None:
         """Everything about the epoch is done, a checkpoint included."""
@@ -155,9 +143,6 @@ class Progress:
         )
 
 
-State = dict[str, NDArray[Any]]
-
-
 @dataclass
 class Fitting:
     """One run of the procedure.
@@ -190,7 +175,7 @@ class Fitting:
         if self.resume is not None:
             models.restore(self.resume)
             progress = Progress.restored(self.resume)
-        first = chain(head, stream)
+        first: Iterator[Batch] = chain(head, stream)
         while progress.epoch < self.settings.epochs:
             self._train_epoch(models, progress.epoch, first)
             finished = self._judge_epoch(models, progress)
@@ -302,26 +287,31 @@ class Fitting:
         return lambda: self._replay.sample(TRAIN_SAMPLE_ROWS)
 
     def _finish(self, models: ParallelModels, progress: Progress) -> Fitted:
-        settings, group = self.settings, self.collective
-        weights, bias = progress.best_weights, progress.best_bias
-        calibrates = settings.predictor_type == BINARY
-        data = self._held or (lambda: self._replay.sample(settings.calibration_rows))
-        neutral = 0.0
-        threshold = neutral
-        if calibrates and settings.binary_classifier_model_selection_criteria not in LOSS_CRITERIA:
-            limit = settings.calibration_rows
-            scores, labels = sample_scores(data, weights, bias, limit, group)
-            threshold = best_threshold(scores, labels, settings, neutral).threshold
-            threshold = float(group.broadcast(np.array(threshold)))
-        metrics = final_metrics(data, weights, bias, settings, threshold, group)
-        response_threshold = float(probabilities(np.array([[threshold]]), settings)[0, 0])
+        data = self._held or self._calibration_sample
+        model = LinearModel(progress.best_weights, progress.best_bias)
+        if self.settings.predictor_type == BINARY:
+            model = replace(model, threshold=self._threshold(data, model))
         return Fitted(
-            LinearModel(weights, bias, response_threshold if calibrates else None),
+            model,
             models.candidates[progress.best_index],
-            metrics,
+            final_metrics(data, model, self.settings, self.collective),
             self.part,
             progress.epoch,
         )
+
+    def _calibration_sample(self) -> Iterator[Batch]:
+        return self._replay.sample(self.settings.calibration_rows)
+
+    def _threshold(self, data: Pass, model: LinearModel) -> float:
+        """The threshold on the response's score that suits the selection criterion best."""
+        settings = self.settings
+        margin = 0.0
+        if settings.binary_classifier_model_selection_criteria not in LOSS_CRITERIA:
+            limit = settings.calibration_rows
+            scores, labels = sample_scores(data, model, limit, self.collective)
+            margin = best_threshold(scores, labels, settings, margin).threshold
+        margin = float(self.collective.broadcast(np.array(margin)))
+        return float(probabilities(np.array([[margin]]), settings)[0, 0])
 
 
 def _head(stream: Iterator[Batch], rows: int) -> list[Batch]:

@@ -15,11 +15,19 @@ AUTO_MODELS = 32
 # Parameters of all models together when num_models is auto: a few hundred MB with their optimiser.
 AUTO_PARAMETERS = 1 << 24
 
-LEARNING_RATES = (0.1, 0.005)
-REGULARIZATIONS = ((0.0, 0.0), (0.001, 0.0), (0.01, 0.0), (0.0, 0.001))  # wd, l1
-SCHEDULES = ((10, 0.98, 1e-5), (100, 0.99, 1e-5), (10, 0.99, 1e-4), (100, 0.98, 1e-4))
-SINGLE_SCHEDULE = (10, 0.98, 1e-5)
-POSITIVE_MODES = ("one", "balanced", "root")
+LEARNING_RATES: tuple[float, ...] = (0.1, 0.005)
+REGULARIZATIONS: tuple[tuple[float, float], ...] = (
+    (0.0, 0.0),
+    (0.001, 0.0),
+    (0.01, 0.0),
+    (0.0, 0.001),
+)  # wd, l1
+SCHEDULES: tuple[tuple[int, float, float], ...] = (
+    (10, 0.98, 1e-5),
+    (100, 0.99, 1e-5),
+    (10, 0.99, 1e-4),
+    (100, 0.98, 1e-4),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +68,9 @@ def candidates(
     """
     count = _count(settings, feature_dim, tuning)
     weights = _positive_weights(settings, positive_share)
+    rates, regularizations, schedules = LEARNING_RATES, REGULARIZATIONS, SCHEDULES
     if count == 1:
-        rates, regularizations, schedules = (
-            LEARNING_RATES[:1],
-            REGULARIZATIONS[:1],
-            (SINGLE_SCHEDULE,),
-        )
-    else:
-        rates, regularizations, schedules = LEARNING_RATES, REGULARIZATIONS, SCHEDULES
+        rates, regularizations, schedules = rates[:1], regularizations[:1], schedules[:1]
     axes = itertools.product(
         _fixed(settings.learning_rate, rates),
         _unique((_one(settings.wd, wd), _one(settings.l1, l1)) for wd, l1 in regularizations),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.collective import Collective
+from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.linear_learner.grid import Candidate
 from sagebrush.algorithms.linear_learner.losses import loss_function
@@ -198,10 +199,10 @@ class ParallelModels:
             return self._learning_rate
         decays = np.floor(np.float32(self.steps) / self._schedule_step)
         rate = self._learning_rate * self._schedule_factor**decays
-        return np.maximum(rate, self._schedule_minimum)
+        return np.asarray(np.maximum(rate, self._schedule_minimum))
 
     def train_losses(self) -> Doubles:
-        """Per model the mean loss of the epoch's rows at the time they were seen, on scaled labels."""
+        """Per model the mean loss of the epoch's rows when they were seen, on scaled labels."""
         return self._loss_sum / np.maximum(self._weight_sum, 1e-30)
 
     def raw_parameters(self) -> tuple[Doubles, Doubles]:
@@ -220,9 +221,13 @@ class ParallelModels:
         return {**own, **optimizer}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from a saved state; ValueError when its shapes are those of other settings."""
-        if state["theta"].shape != self.theta.shape:
-            raise ValueError(f"checkpoint of shape {state['theta'].shape}, not {self.theta.shape}")
+        """Go on from a saved state; ClientError when it belongs to other hyperparameters."""
+        own = self.state()
+        if any(name not in state or state[name].shape != own[name].shape for name in own):
+            raise ClientError(
+                "The checkpoint was written by a training job with other hyperparameters or other "
+                "data. Use another checkpoint location or the same hyperparameters."
+            )
         self.theta[...] = state["theta"]
         self.mean_theta[...] = state["mean_theta"]
         self.steps = int(state["steps"])

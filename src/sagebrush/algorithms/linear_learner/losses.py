@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from sagebrush.algorithms.linear_learner.settings import Settings
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 LossFunction = Callable[[Floats, NDArray[Any]], tuple[Floats, Floats]]
 
 # The names under which the losses appear in the log.

@@ -23,14 +23,13 @@ from scipy import sparse
 from sagebrush.algorithms.blas_threads import single_threaded_blas
 from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.formats.batch import Batch
+from sagebrush.algorithms.linear_learner.artifact import read_model, write_model
 from sagebrush.algorithms.linear_learner.data_checks import checked
-from sagebrush.algorithms.linear_learner.evaluation import (
-    Pass,
-    probabilities,
-    scores_of,
-)
-from sagebrush.algorithms.linear_learner.fitting import Fitting, LinearModel, Observer, State
+from sagebrush.algorithms.linear_learner.fitting import Fitting, Observer
+from sagebrush.algorithms.linear_learner.linear_model import LinearModel, probabilities
 from sagebrush.algorithms.linear_learner.settings import BINARY, MULTICLASS, Settings
+from sagebrush.algorithms.replay import Pass
+from sagebrush.algorithms.training_state import State
 
 Doubles = NDArray[np.float64]
 
@@ -131,19 +130,20 @@ class LinearLearner:
 
         Raises ValueError when X (n, d), array or sparse, has not the model's number of features.
         """
-        model = self._fitted()
+        model = self.model()
         if not sparse.issparse(X):
             X = np.asarray(X, dtype=np.float32)
         if X.ndim != 2 or X.shape[1] != model.weights.shape[1]:
             raise ValueError(f"expected {model.weights.shape[1]} features, got shape {X.shape}")
-        scores = probabilities(scores_of(X, model.weights, model.bias), self.settings)
+        scores = probabilities(model.raw_scores(X), self.settings)
         return scores if self.settings.predictor_type == MULTICLASS else scores[:, 0]
 
     def labels_of(self, scores: Doubles) -> NDArray[np.int64]:
         """The predicted classes that belong to scores of a classifier, shape (n,)."""
         if self.settings.predictor_type == MULTICLASS:
             return np.asarray(scores.argmax(axis=1))
-        return (scores >= self._fitted().threshold).astype(np.int64)
+        threshold = self.model().threshold
+        return (scores >= (0.5 if threshold is None else threshold)).astype(np.int64)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predicted classes (n,), for a regressor the values (n,)."""
@@ -152,21 +152,18 @@ class LinearLearner:
 
     def save(self, directory: Path) -> None:
         """Write ``model_algo-1`` into the directory, an archive in AWS's layout."""
-        from sagebrush.algorithms.linear_learner.artifact import write_model
-
-        write_model(directory / "model_algo-1", self._fitted(), self.settings)
+        write_model(directory / "model_algo-1", self.model(), self.settings)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """A model for prediction from the artefact in the directory, ours or AWS's."""
-        from sagebrush.algorithms.linear_learner.artifact import read_model
-
         model, settings = read_model(directory)
         learner = cls(settings.predictor_type)
         learner.settings, learner.model_ = settings, model
         return learner
 
-    def _fitted(self) -> LinearModel:
+    def model(self) -> LinearModel:
+        """The trained model; ValueError before training."""
         if self.model_ is None:
             raise ValueError("the model has not been fitted")
         return self.model_

@@ -69,10 +69,12 @@ class Adam:
         square *= self._beta_2
         square += (1 - self._beta_2) * (gradient * gradient)
         count = float(steps[0])
-        spread = np.sqrt(square)
+        spread: Floats = np.sqrt(square)
         spread *= np.float32(1.0 / np.sqrt(1.0 - float(self._beta_2) ** count))
         spread += EPSILON
-        return mean * np.float32(1.0 / (1.0 - float(self._beta_1) ** count)) / spread, spread
+        direction: Floats = mean / spread
+        direction *= np.float32(1.0 / (1.0 - float(self._beta_1) ** count))
+        return direction, spread
 
 
 class RmsProp:

@@ -115,7 +115,7 @@ class Settings:
 
     @property
     def centers_labels(self) -> bool:
-        """Whether regression labels are shifted to mean zero; without a bias that cannot be undone."""
+        """Whether regression labels are shifted to mean zero; only a bias can undo that."""
         wanted = self.unbias_label is not False
         return self.is_regression and self.use_bias and wanted
 

@@ -154,9 +154,9 @@ def roc_auc(scores: Doubles, labels: NDArray[Any]) -> float:
 
 
 def overlap(scores: NDArray[Any], labels: NDArray[Any]) -> tuple[Doubles, Doubles]:
-    """Per model the least positive and the greatest negative score, between which thresholds matter.
+    """Per model the least positive and the greatest negative score.
 
-    Scores (n, M); infinities where a class is absent.
+    Only thresholds between the two matter. Scores (n, M); infinities where a class is absent.
     """
     positive = labels > 0
     low = scores[positive].min(axis=0, initial=np.inf)
