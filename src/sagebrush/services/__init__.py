@@ -10,4 +10,5 @@ SERVICES: dict[str, str] = {
     "s3": "sagebrush.services.s3.service",
     "sts": "sagebrush.services.sts.service",
     "iam": "sagebrush.services.iam.service",
+    "sagemaker": "sagebrush.services.sagemaker.service",
 }

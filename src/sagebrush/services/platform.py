@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sagebrush.run.supervisor import Supervisor
 
 
-@dataclass
+@dataclass(eq=False)
 class Platform:
     """One running server, as the services see it."""
 
@@ -35,6 +35,8 @@ class Platform:
     fleets: Fleets
     supervisor: Supervisor
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    # What services keep running beside their handlers, each under a name of its own.
+    workers: dict[str, Any] = field(default_factory=dict)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run `work` in the background; it is cancelled when the server stops."""

@@ -1,0 +1,1 @@
+"""Amazon SageMaker's control plane: training and, beside it, hosting."""

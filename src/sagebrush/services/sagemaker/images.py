@@ -1,0 +1,53 @@
+"""From a training image's URI to what runs it here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagebrush.algorithms import ResolvedImage, UnknownImageError, algorithm_names, resolve_image
+from sagebrush.services.sagemaker import faults
+
+_SCRIPT_PARAMETER = "sagemaker_program"
+
+
+def training_image(request: dict[str, Any]) -> ResolvedImage:
+    """Return the algorithm that a CreateTrainingJob request names.
+
+    Raises:
+        ApiError: ValidationException naming the image or the field that cannot be served.
+    """
+    specification = request.get("AlgorithmSpecification")
+    if not specification:
+        raise faults.invalid("AlgorithmSpecification is required to create a training job.")
+    image = specification.get("TrainingImage")
+    if "AlgorithmName" in specification:
+        if image:
+            raise faults.invalid("Only one of TrainingImage and AlgorithmName can be specified.")
+        raise faults.unsupported("AlgorithmSpecification.AlgorithmName")
+    if not image:
+        raise faults.invalid(
+            "Invalid training image. Please provide a valid Amazon Elastic Container Registry path"
+            " of the Docker image to run."
+        )
+    if "ContainerEntrypoint" in specification or "ContainerArguments" in specification:
+        raise faults.unsupported(
+            "A training container's own entry point (ContainerEntrypoint, ContainerArguments)"
+        )
+    if _SCRIPT_PARAMETER in request.get("HyperParameters", {}):
+        raise faults.unsupported(f"Script mode (hyperparameter {_SCRIPT_PARAMETER})")
+    return resolved(image)
+
+
+def resolved(image: str) -> ResolvedImage:
+    """Return the algorithm of an image URI.
+
+    Raises:
+        ApiError: ValidationException naming the image.
+    """
+    try:
+        return resolve_image(image)
+    except UnknownImageError:
+        raise faults.invalid(
+            f"Cannot find the requested image: {image}. This server runs the images of the"
+            f" built-in algorithms {', '.join(algorithm_names())}."
+        ) from None

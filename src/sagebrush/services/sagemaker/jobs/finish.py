@@ -1,0 +1,148 @@
+"""From ended processes to the job's end: what they left goes to S3, then the row says how it went.
+
+Every step can be done again: an object already written is written once more with the same bytes,
+and the row's last change comes after all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagebrush.engines.objects import BucketNotFound, parse_s3_uri
+from sagebrush.run.archive import read_beneath
+from sagebrush.run.records import Exit, Reason
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker.descriptions import is_compressed, output_location
+from sagebrush.services.sagemaker.jobs.errors import JobFailure
+from sagebrush.services.sagemaker.jobs.hosts import Host
+from sagebrush.services.sagemaker.jobs.prepare import MODEL_ARCHIVE, OUTPUT_ARCHIVE
+from sagebrush.services.sagemaker.records import TrainingJob
+
+_FAILURE_LENGTH = 1024
+_FAILURE_CLASSES = ("ClientError:", "AlgorithmError:", "InternalServerError:")
+_OUT_OF_MEMORY = (
+    "ClientError: Please use an instance type with more memory, or reduce the size of training"
+    " data processed on an instance."
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: the last statuses, the message of the last one, why it failed."""
+
+    status: str
+    secondary: str
+    message: str
+    reason: str | None = None
+
+
+COMPLETED = Outcome("Completed", "Completed", "Training job completed")
+STOPPED = Outcome("Stopped", "Stopped", "Training job stopped")
+MAX_RUNTIME = Outcome(
+    "Stopped",
+    "MaxRuntimeExceeded",
+    "Training job runtime exceeded MaxRuntimeInSeconds provided",
+)
+MAX_WAIT = Outcome(
+    "Stopped",
+    "MaxWaitTimeExceeded",
+    "Training job wait time exceeded MaxWaitTimeInSeconds provided",
+)
+
+
+def failed(reason: str) -> Outcome:
+    """Return the end of a job that failed."""
+    return Outcome("Failed", "Failed", "Training job failed", reason[:_FAILURE_LENGTH])
+
+
+def outcome_of(ended: Exit, ending: str, directory: Path, hosts: Sequence[Host]) -> Outcome:
+    """Return what the end of its processes means for a job; `ending` says who told them to."""
+    if ended.reason is Reason.COMPLETED:
+        return COMPLETED
+    if ended.reason is Reason.STOPPED:
+        return MAX_WAIT if ending == "wait" else STOPPED
+    if ended.reason is Reason.DEADLINE:
+        return MAX_RUNTIME
+    if ended.reason is Reason.FAILED:
+        return failed(_failure_reason(ended, directory, hosts))
+    if ended.reason is Reason.FEED_FAILED:
+        return failed(f"ClientError: Data download failed:{ended.error}")
+    if ended.reason is Reason.ARCHIVE_FAILED:
+        return failed(f"ClientError: Artifact upload failed:{ended.error}")
+    return failed(f"InternalServerError: {ended.error or 'the processes could not be run'}")
+
+
+def _failure_reason(ended: Exit, directory: Path, hosts: Sequence[Host]) -> str:
+    code = ended.exit_code
+    if ended.out_of_memory:
+        return f"{_OUT_OF_MEMORY}, exit code: {code}"
+    text = _failure_text(ended, directory, hosts)
+    prefix = "" if text.startswith(_FAILURE_CLASSES) else "AlgorithmError: "
+    suffix = f", exit code: {code}"
+    return f"{prefix}{text}"[: _FAILURE_LENGTH - len(suffix)] + suffix
+
+
+def _failure_text(ended: Exit, directory: Path, hosts: Sequence[Host]) -> str:
+    """Return what the host that failed, or else any, wrote to /opt/ml/output/failure."""
+    ordered = sorted(hosts, key=lambda host: host.name != ended.failed_member)
+    for host in ordered:
+        relative = str(host.root.relative_to(directory) / "output" / "failure")
+        # Four bytes are the most a character takes.
+        raw = read_beneath(str(directory), relative, 4 * _FAILURE_LENGTH)
+        if raw:
+            return raw.decode(errors="replace").strip()
+    return ""
+
+
+async def upload(
+    platform: Platform, job: TrainingJob, directory: Path, hosts: Sequence[Host], outcome: Outcome
+) -> None:
+    """Write what the job left to S3: the artefact unless it failed, and further output.
+
+    Raises:
+        JobFailure: the bucket does not exist.
+    """
+    bucket, prefix = parse_s3_uri(output_location(job))
+    try:
+        for path, name in _outputs(job, directory, hosts, outcome):
+            # Taken from a second link: if we die half-way, the first is still there.
+            spare = directory / "upload"
+            spare.unlink(missing_ok=True)
+            os.link(path, spare, follow_symlinks=False)
+            await platform.objects.ingest(
+                job.account, job.region, bucket, f"{prefix}/{name}".lstrip("/"), spare
+            )
+    except BucketNotFound:
+        raise JobFailure(
+            "ClientError: Artifact upload failed:NoSuchBucket: The specified bucket does not exist"
+            f" ({bucket})"
+        ) from None
+
+
+def _outputs(
+    job: TrainingJob, directory: Path, hosts: Sequence[Host], outcome: Outcome
+) -> Iterator[tuple[Path, str]]:
+    keeps_model = outcome.status != "Failed"
+    if not is_compressed(job):
+        for host in hosts:
+            if keeps_model:
+                yield from _files(host.root / "model", "model")
+            yield from _files(host.root / "output" / "data", "data")
+        return
+    for name in (MODEL_ARCHIVE, OUTPUT_ARCHIVE) if keeps_model else (OUTPUT_ARCHIVE,):
+        path = directory / name
+        if path.exists():
+            yield path, name
+
+
+def _files(root: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """Yield the plain files of a tree that a job wrote; links could lead out of it."""
+    for folder, _, files in os.walk(root, followlinks=False):
+        for file in sorted(files):
+            path = Path(folder, file)
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path, f"{name}/{path.relative_to(root)}"

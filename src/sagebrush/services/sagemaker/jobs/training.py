@@ -1,0 +1,136 @@
+"""The runner: which jobs run, which wait, and what is told to stop.
+
+One per server. It holds nothing that the rows and the jobs' directories do not say: after a restart
+it finds running processes again and goes on where each job was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker import records
+from sagebrush.services.sagemaker.jobs.carry import JobRun
+from sagebrush.services.sagemaker.jobs.finish import STOPPED, failed
+from sagebrush.services.sagemaker.jobs.hosts import machine_cpu_count
+from sagebrush.services.sagemaker.records import TrainingJob
+
+_WORKER = "sagemaker.training"
+# Below this age a job's first Describe waits for its end, for at most that long.
+_YOUNG_S = 5.0
+_HOLD_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class TrainingRunner:
+    """Runs the jobs of all accounts and regions, about as many at once as there are CPUs."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._runs: dict[int, JobRun] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._held: set[int] = set()
+        self._capacity = max(2, machine_cpu_count())
+        self._waking = False
+        self._closing = False
+
+    def wake(self) -> None:
+        """Look at the rows soon: after the transaction under way has been committed."""
+        if not self._waking and not self._closing:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    async def hold(self, job: TrainingJob) -> None:
+        """Wait a little for the end of a running young job, once in its life."""
+        run = self._runs.get(job.id)
+        age_s = self._platform.clock.now() - job.created
+        if run is None or job.status == "Stopping" or job.id in self._held or age_s > _YOUNG_S:
+            return
+        self._held.add(job.id)
+        try:
+            async with asyncio.timeout(_HOLD_S):
+                await run.ended.wait()
+        except TimeoutError:
+            return
+
+    async def close(self) -> None:
+        """Let go of the jobs; their processes run on."""
+        self._closing = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _look(self) -> None:
+        self._waking = False
+        if self._closing:
+            return
+        for job in records.active_jobs(self._platform.db):
+            run = self._runs.get(job.id)
+            if run is not None:
+                if job.status == "Stopping":
+                    run.stop.set()
+            elif job.status == "Stopping" and not job.progress.attempt:
+                self._end_waiting(job)
+            elif len(self._runs) < self._capacity or job.progress.attempt:
+                self._begin(job)
+            elif job.secondary_status == "Starting":
+                self._mark_waiting(job)
+
+    def _begin(self, job: TrainingJob) -> None:
+        run = JobRun(self._platform, job.id, beside=len(self._runs))
+        self._runs[job.id] = run
+        if job.status == "Stopping":
+            run.stop.set()
+        task = self._platform.spawn(self._carry(run), f"training job {job.name}")
+        self._tasks[job.id] = task
+
+    async def _carry(self, run: JobRun) -> None:
+        try:
+            await run.carry()
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - the boundary where a defect becomes a failed job
+            _log.exception("training job %s failed", run.job_id)
+            run.end(failed("InternalServerError: We encountered an internal error."))
+        finally:
+            self._runs.pop(run.job_id, None)
+            self._tasks.pop(run.job_id, None)
+            self._held.discard(run.job_id)
+            run.ended.set()
+            self.wake()
+
+    def _end_waiting(self, job: TrainingJob) -> None:
+        now = self._platform.clock.now()
+
+        def apply(job: TrainingJob) -> None:
+            records.advance(job, STOPPED.secondary, STOPPED.message, now, status=STOPPED.status)
+
+        records.change(self._platform.db, job.id, apply)
+
+    def _mark_waiting(self, job: TrainingJob) -> None:
+        now = self._platform.clock.now()
+
+        def apply(job: TrainingJob) -> None:
+            records.advance(job, "Pending", "Training job waiting for capacity", now)
+
+        records.change(self._platform.db, job.id, apply)
+
+
+def runner_of(platform: Platform) -> TrainingRunner:
+    """Return the runner that `start` made."""
+    runner: TrainingRunner = platform.workers[_WORKER]
+    return runner
+
+
+async def start(platform: Platform) -> None:
+    """Begin running jobs; those of an earlier server are taken up where they are."""
+    runner = platform.workers[_WORKER] = TrainingRunner(platform)
+    runner.wake()
+
+
+async def stop(platform: Platform) -> None:
+    """Let go of the jobs; their processes run on."""
+    await runner_of(platform).close()

@@ -1,0 +1,38 @@
+"""Which kinds of resource exist here, for the operations that take any ARN or resource type.
+
+A resource file joins with one line: the ARN's resource type and the table that holds it.
+"""
+
+from __future__ import annotations
+
+from sagebrush.base.arns import Arn
+from sagebrush.services.platform import Context
+from sagebrush.services.sagemaker import faults
+
+# ARN resource type -> table with the columns account, region, name.
+TABLES = {
+    "endpoint": "sagemaker_endpoints",
+    "endpoint-config": "sagemaker_endpoint_configs",
+    "model": "sagemaker_models",
+    "training-job": "sagemaker_training_jobs",
+}
+
+
+def require_resource(context: Context, arn: str) -> None:
+    """Check that `arn` names a resource of the caller's account and region that exists.
+
+    Raises:
+        ApiError: ValidationException or AccessDeniedException, as AWS answers.
+    """
+    parsed = Arn.parse(arn)
+    kind, _, name = parsed.resource.partition("/") if parsed else ("", "", "")
+    if parsed is None or parsed.service != "sagemaker" or kind not in TABLES:
+        raise faults.invalid(f"Invalid or unsupported resource ARN: {arn}")
+    if (parsed.account, parsed.region) != (context.account, context.region):
+        raise faults.invalid(f"The resource {arn} belongs to another account or region.")
+    row = context.db.one(
+        f"SELECT 1 FROM {TABLES[kind]} WHERE account = ? AND region = ? AND name = ?",
+        (parsed.account, parsed.region, name),
+    )
+    if row is None:
+        raise faults.invalid(f"Could not find resource with ARN {arn}.")
