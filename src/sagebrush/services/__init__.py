@@ -11,4 +11,6 @@ SERVICES: dict[str, str] = {
     "sts": "sagebrush.services.sts.service",
     "iam": "sagebrush.services.iam.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
+    "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
+    "sagemaker": "sagebrush.services.sagemaker.service",
 }

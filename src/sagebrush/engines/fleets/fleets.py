@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +102,7 @@ class Fleets:
     async def invoke(
         self, address: str, message: bytes, *, timeout_s: float, target: str | None = None
     ) -> tuple[Answer, str]:
-        """Send a request to the fleet published at `address`; return the answer and the variant that gave it.
+        """Send a request to the fleet published at `address`; return the answer and its variant.
 
         A request whose server dies before it answered is sent once more, to another server or
         to the same one restarted.
@@ -122,11 +122,20 @@ class Fleets:
             variant, server = await self._healthy(router, variant.name)
             return await server.request(message, timeout_s), variant.name
 
-    async def retire(self, name: str) -> None:
-        """Stop a fleet's servers and forget it; no error when there is none."""
+    async def retire(self, name: str, counts: Mapping[str, int]) -> None:
+        """Stop a fleet's servers and forget it.
+
+        `counts` gives the servers of each variant, so that processes left by an earlier server,
+        which nobody has deployed here, end too.
+        """
         router = self._routers.pop(name, None)
         if router is not None:
             await self._discard(router.variants)
+            return
+        for variant, count in counts.items():
+            for ordinal in range(count):
+                folder = self._server_folder(name, variant, ordinal)
+                await ModelServer.end_leftover(self._supervisor, folder, STOP_GRACE_S)
 
     def release(self) -> None:
         """Leave every process running, for the next server to adopt."""
@@ -146,14 +155,18 @@ class Fleets:
     def _server(
         self, name: str, plan: VariantPlan, ordinal: int, on_server: OnServer | None
     ) -> ModelServer:
-        # Short, since sockets lie below it and their names are limited.
-        key = hashlib.sha256(f"{name}\0{plan.name}\0{ordinal}".encode()).hexdigest()[:12]
-
         def started(directory: Path) -> None:
             if on_server is not None:
                 on_server(plan.name, ordinal, directory)
 
-        return ModelServer(self._supervisor, self._folder / key, plan.make_spec, started)
+        return ModelServer(
+            self._supervisor, self._server_folder(name, plan.name, ordinal), plan.make_spec, started
+        )
+
+    def _server_folder(self, name: str, variant: str, ordinal: int) -> Path:
+        # Short, since sockets lie below it and their names are limited.
+        key = hashlib.sha256(f"{name}\0{variant}\0{ordinal}".encode()).hexdigest()[:12]
+        return self._folder / key
 
     async def _healthy(self, router: Router, target: str | None) -> tuple[Variant, ModelServer]:
         """Choose a server, waiting a little while all of them restart."""

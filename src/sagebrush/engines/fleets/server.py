@@ -72,7 +72,9 @@ class ModelServer:
             StartError: none answered pings within `timeout_s`, or they ended several times.
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
-        handle = await self._adopted()
+        handle = _left_behind(self._supervisor, self.folder)
+        if handle is not None:
+            self._on_started(handle.directory)
         for _ in range(_ATTEMPTS_AT_CREATION):
             if handle is None:
                 handle = await self._launch()
@@ -104,6 +106,15 @@ class ModelServer:
             self._pool.close()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
+    @staticmethod
+    async def end_leftover(supervisor: Supervisor, folder: Path, grace_s: float) -> None:
+        """End the process that an earlier server left below `folder`, if it still runs."""
+        handle = _left_behind(supervisor, folder)
+        if handle is not None:
+            handle.stop(grace_s)
+            await handle.wait()
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
     def release(self) -> None:
         """Stop watching and leave the process running, for the next server to adopt."""
         self._stopping = True
@@ -111,21 +122,6 @@ class ModelServer:
             self._watcher.cancel()
         if self._pool is not None:
             self._pool.close()
-
-    async def _adopted(self) -> Handle | None:
-        number = _latest(self.folder)
-        if number == 0:
-            return None
-        directory = self.folder / str(number)
-        try:
-            found = self._supervisor.adopt(directory)
-        except StateError:
-            # The server ended between making the directory and starting the process.
-            return None
-        if not isinstance(found, Handle):
-            return None
-        self._on_started(directory)
-        return found
 
     async def _launch(self) -> Handle:
         directory = await asyncio.to_thread(_next_directory, self.folder)
@@ -168,6 +164,19 @@ class ModelServer:
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             handle = await self._launch()
             await self._becomes_healthy(handle, loop.time() + 240.0)
+
+
+def _left_behind(supervisor: Supervisor, folder: Path) -> Handle | None:
+    """Return the process that an earlier server started below `folder`, if it still runs."""
+    number = _latest(folder)
+    if number == 0:
+        return None
+    try:
+        found = supervisor.adopt(folder / str(number))
+    except StateError:
+        # That server ended between making the directory and starting the process.
+        return None
+    return found if isinstance(found, Handle) else None
 
 
 def _latest(folder: Path) -> int:

@@ -1,0 +1,98 @@
+"""Endpoint configurations: which models serve, on how many instances, with which share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagebrush.services.platform import Context
+from sagebrush.services.sagemaker import faults
+from sagebrush.services.sagemaker.hosting import records
+from sagebrush.services.sagemaker.tagging import add_tags
+
+_SORT = {"CreationTime": "created", "Name": "name"}
+_VARIANT_LIMIT = 10
+_UNSUPPORTED = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
+_UNSUPPORTED_OF_VARIANT = ("ServerlessConfig", "CoreDumpConfig", "ManagedInstanceScaling")
+
+
+def create_endpoint_config(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Keep a configuration whose models exist."""
+    _check(request)
+    for variant in request["ProductionVariants"]:
+        records.get(context, records.MODEL, variant["ModelName"])
+    name = request["EndpointConfigName"]
+    resource = records.insert(context, records.ENDPOINT_CONFIG, name, request)
+    add_tags(context.db, resource.arn, request.get("Tags", []))
+    return {"EndpointConfigArn": resource.arn}
+
+
+def describe_endpoint_config(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration as it was created, with the defaults of its variants."""
+    config = records.get(context, records.ENDPOINT_CONFIG, request["EndpointConfigName"])
+    told = {name: value for name, value in config.request.items() if name != "Tags"}
+    told["ProductionVariants"] = [
+        {"InitialVariantWeight": 1.0} | variant for variant in told["ProductionVariants"]
+    ]
+    return (
+        {"EnableNetworkIsolation": False}
+        | told
+        | {
+            "EndpointConfigArn": config.arn,
+            "CreationTime": config.created,
+        }
+    )
+
+
+def list_endpoint_configs(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Return one page of configurations."""
+    configs, token = records.page(context, records.ENDPOINT_CONFIG, request, _SORT)
+    return {
+        "EndpointConfigs": [
+            {
+                "EndpointConfigName": config.name,
+                "EndpointConfigArn": config.arn,
+                "CreationTime": config.created,
+            }
+            for config in configs
+        ],
+        "NextToken": token,
+    }
+
+
+def delete_endpoint_config(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Forget a configuration; endpoints made from it go on."""
+    name = request["EndpointConfigName"]
+    records.delete(context.db, records.get(context, records.ENDPOINT_CONFIG, name))
+    return {}
+
+
+def _check(request: dict[str, Any]) -> None:
+    for field in _UNSUPPORTED:
+        if request.get(field):
+            raise faults.unsupported(f"EndpointConfig.{field}")
+    if request.get("DataCaptureConfig", {}).get("EnableCapture"):
+        raise faults.unsupported("EndpointConfig.DataCaptureConfig with EnableCapture")
+    variants = request["ProductionVariants"]
+    names = [variant["VariantName"] for variant in variants]
+    if len(set(names)) != len(names):
+        raise faults.invalid("Variant names must be unique within an endpoint configuration.")
+    if len(variants) > _VARIANT_LIMIT:
+        raise faults.invalid(
+            f"An endpoint configuration has at most {_VARIANT_LIMIT} production variants."
+        )
+    for variant in variants:
+        _check_variant(variant)
+    if not any(variant.get("InitialVariantWeight", 1.0) > 0 for variant in variants):
+        raise faults.invalid("At least one production variant needs a weight greater than 0.")
+
+
+def _check_variant(variant: dict[str, Any]) -> None:
+    for field in _UNSUPPORTED_OF_VARIANT:
+        if field in variant:
+            raise faults.unsupported(f"ProductionVariant.{field}")
+    name = variant["VariantName"]
+    if "ModelName" not in variant:
+        raise faults.unsupported(f"Production variant {name} without ModelName")
+    for field in ("InstanceType", "InitialInstanceCount"):
+        if field not in variant:
+            raise faults.invalid(f"{field} is required for production variant {name}.")

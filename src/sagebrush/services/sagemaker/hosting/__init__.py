@@ -1,0 +1,1 @@
+"""What models, endpoint configurations and endpoints share, and how endpoints come up."""
