@@ -75,9 +75,10 @@ def read_beneath(base: str, relative: str, most_bytes: int) -> bytes | None:
     descriptor = open_beneath(base, relative)
     if descriptor is None:
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return None
         return file.read(most_bytes)
 
 

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 from sagebrush.run import kernel, sandbox, signals, threads
 from sagebrush.run.limits import Group
-from sagebrush.run.spec import Access, Entry, Member, Mount, ProcessSpec, without_sandbox
+from sagebrush.run.spec import Entry, Member, ProcessSpec, without_sandbox
 
 KILL_REQUEST = signal.SIGUSR1
 _AWAITED = frozenset({signal.SIGCHLD, signal.SIGTERM, KILL_REQUEST})
@@ -116,10 +116,15 @@ def _run_init(spec: ProcessSpec, member: Member, group: Group, life: int, report
 
 def _with_own_temporary(spec: ProcessSpec, member: Member) -> Member:
     temporary = str(sandbox.Layout.of(spec.directory, member.name).temporary)
-    own = Mount(temporary, "/tmp", Access.READ_WRITE)  # noqa: S108 - the job's own
-    environment = {"TMPDIR": temporary, **member.environment}
-    return without_sandbox(
-        dataclasses.replace(member, mounts=(own, *member.mounts), environment=environment)
+    # Not by translating /tmp everywhere: the machine's own files may lie there.
+    usual = Member.working_directory
+    plain = without_sandbox(member)
+    return dataclasses.replace(
+        plain,
+        environment={"TMPDIR": temporary, **plain.environment},
+        working_directory=temporary
+        if member.working_directory == usual
+        else plain.working_directory,
     )
 
 
