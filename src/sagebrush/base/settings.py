@@ -26,6 +26,7 @@ class Settings:
     durable: bool = False
     verify_signatures: bool = False
     offline: bool = False
+    ephemeral: bool = False
     account: str = DEFAULT_ACCOUNT
     region: str = DEFAULT_REGION
 
