@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import xgboost
-from xgboost.callback import CallbackContainer, EarlyStopping, EvaluationMonitor
+from xgboost.callback import CallbackContainer, EarlyStopping, TrainingCallback
 
 from sagebrush.algorithms.xgboost.checkpoints import (
     SaveCheckpoints,
@@ -25,7 +25,7 @@ class BoostingPlan:
 
     ``parameters`` go to xgboost as they are. ``early_stopping_metric`` is watched on the matrix
     called ``validation``. ``checkpoint_dir`` and ``intermediate_model`` are None where nothing is
-    to be saved.
+    to be saved. ``write_line`` gets each round's metrics as a line.
     """
 
     parameters: Mapping[str, Any]
@@ -36,6 +36,7 @@ class BoostingPlan:
     checkpoint_dir: Path | None = None
     intermediate_model: Path | None = None
     is_master: bool = True
+    write_line: Callable[[str], None] = print
     stop_requested: Callable[[], bool] = field(default=lambda: False)
 
 
@@ -49,7 +50,7 @@ class Boosted:
 
 
 def boost(plan: BoostingPlan, train: xgboost.DMatrix, watched: Watched) -> Boosted:
-    """Train the rounds that the newest checkpoint does not have yet, printing each round's metrics.
+    """Train the rounds that the newest checkpoint does not have yet.
 
     Ends early when the metric stops improving, keeping the best round, and when a stop is
     requested, keeping what there is (``finished`` is then False).
@@ -74,8 +75,27 @@ def boost(plan: BoostingPlan, train: xgboost.DMatrix, watched: Watched) -> Boost
     return Boosted(booster, callbacks.history, finished)
 
 
-def _callbacks(plan: BoostingPlan) -> list[xgboost.callback.TrainingCallback]:
-    callbacks: list[Any] = [EvaluationMonitor()]
+class _PrintMetrics(TrainingCallback):  # type: ignore[misc]
+    """Writes each round's line as xgboost would, but never late: older versions buffer theirs."""
+
+    def __init__(self, write_line: Callable[[str], None]) -> None:
+        super().__init__()
+        self.write_line = write_line
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
+        cells = [
+            f"\t{part}-{metric}:{values[-1]:.5f}"
+            for part, metrics in evals_log.items()
+            for metric, values in metrics.items()
+        ]
+        self.write_line(f"[{epoch}]{''.join(cells)}")
+        return False
+
+
+def _callbacks(plan: BoostingPlan) -> list[TrainingCallback]:
+    callbacks: list[Any] = []
+    if plan.is_master:
+        callbacks.append(_PrintMetrics(plan.write_line))
     if plan.checkpoint_dir is not None and plan.is_master:
         callbacks.append(SaveCheckpoints(plan.checkpoint_dir))
     if plan.intermediate_model is not None and plan.is_master:

@@ -68,12 +68,23 @@ def train(context: TrainingContext, values: Mapping[str, Any]) -> None:
     data = _read(context, values)
     _info(context, "Single node training.")
     _describe(context, data)
+    _require_probabilities(values.get("objective"), data.train)
     try:
         _train(context, values, data)
     except xgboost.core.XGBoostError as error:
-        if any(mistake in str(error) for mistake in _USER_MISTAKES):
-            raise ClientError(str(error)) from error
-        raise AlgorithmError(f"XGB train call failed with exception:\n {error}") from error
+        message = str(error).partition("\nStack trace")[0].rstrip()
+        if any(mistake in message for mistake in _USER_MISTAKES):
+            raise ClientError(message) from error
+        raise AlgorithmError(f"XGB train call failed with exception:\n {message}") from error
+
+
+def _require_probabilities(objective: str | None, matrix: xgboost.DMatrix) -> None:
+    """xgboost finds labels out of range only after they spoiled its first estimate."""
+    if objective not in {"binary:logistic", "binary:logitraw", "reg:logistic"}:
+        return
+    labels = matrix.get_label()
+    if len(labels) and not (labels.min() >= 0 and labels.max() <= 1):
+        raise ClientError("label must be in [0,1] for logistic regression")
 
 
 def _info(context: TrainingContext, text: str, level: str = "INFO") -> None:
@@ -198,6 +209,7 @@ def _plan(context: TrainingContext, values: Mapping[str, Any], data: _Data) -> B
         early_stopping_metric=metrics.early_stopping,
         checkpoint_dir=context.checkpoint_dir,
         intermediate_model=context.model_dir / MODEL_NAME if keeps_model else None,
+        write_line=context.log.line,
         stop_requested=context.stop_requested,
     )
 
