@@ -26,6 +26,13 @@ Train = Callable[["TrainingContext", dict[str, Any]], None]
 
 
 @dataclass
+class StopFlag:
+    """Set once training should end early."""
+
+    is_set: bool = False
+
+
+@dataclass
 class TrainingContext:
     """What a training function gets besides its hyperparameters.
 
@@ -41,7 +48,7 @@ class TrainingContext:
     checkpoint_dir: Path | None = None
     threads: int = 1
     log: Log = field(default_factory=Log)
-    _stop: bool = field(default=False, init=False)
+    stop: StopFlag = field(default_factory=StopFlag)
 
     @property
     def model_dir(self) -> Path:
@@ -55,11 +62,11 @@ class TrainingContext:
 
     def request_stop(self) -> None:
         """Ask training to end early with what it has; SIGTERM does this."""
-        self._stop = True
+        self.stop.is_set = True
 
     def stop_requested(self) -> bool:
         """Whether training should end early and save what it has."""
-        return self._stop
+        return self.stop.is_set
 
     def reader(self, channel: str) -> ChannelReader:
         """A reader of the channel; keep it over epochs, since pipes are read once each.
@@ -85,22 +92,23 @@ def train_main(algorithm: str, root: Path = CONTAINER_ROOT) -> int:
     is; ``output/failure`` then says why. The log goes to stdout.
     """
     log = Log()
-    try:
-        _train(card_of(algorithm), root, log)
-    except ClientError as error:
-        log.error(f"Customer Error: {error}")
-        _write_failure(root, f"ClientError: {error}")
-        return EXIT_CLIENT_ERROR
-    except AlgorithmError as error:
-        return _fail(root, log, str(error))
-    except MemoryError:
-        return _fail(root, log, "Out of memory. Please use an instance type with more memory.")
-    except Exception as error:  # noqa: BLE001 - the boundary where a defect becomes a failed job
-        return _fail(root, log, f"{type(error).__name__}: {error}")
+    with _set_by_sigterm() as stop:
+        try:
+            _train(card_of(algorithm), root, log, stop)
+        except ClientError as error:
+            log.error(f"Customer Error: {error}")
+            _write_failure(root, f"ClientError: {error}")
+            return EXIT_CLIENT_ERROR
+        except AlgorithmError as error:
+            return _fail(root, log, str(error))
+        except MemoryError:
+            return _fail(root, log, "Out of memory. Please use an instance type with more memory.")
+        except Exception as error:  # noqa: BLE001 - the boundary where a defect fails the job
+            return _fail(root, log, f"{type(error).__name__}: {error}")
     return 0
 
 
-def _train(card: Card, root: Path, log: Log) -> None:
+def _train(card: Card, root: Path, log: Log, stop: StopFlag) -> None:
     schema: Schema = load_attribute(card.hyperparameters)
     config = read_config(root)
     log.host = config.current_host
@@ -112,12 +120,15 @@ def _train(card: Card, root: Path, log: Log) -> None:
     parameters = schema.parse(config.hyperparameters)
     check_channels(card, schema.wording, config)
     train: Train = load_attribute(card.train)
-    context = _context(config, root, log)
-    with _stopped_by_sigterm(context):
-        train(context, parameters)
+    try:
+        train(_context(config, root, log, stop), parameters)
+    except InterruptedError:
+        if not stop.is_set:
+            raise
+        log.info("Training was stopped.")
 
 
-def _context(config: ContainerConfig, root: Path, log: Log) -> TrainingContext:
+def _context(config: ContainerConfig, root: Path, log: Log, stop: StopFlag) -> TrainingContext:
     context = TrainingContext(
         root=root,
         hyperparameters=config.hyperparameters,
@@ -127,6 +138,7 @@ def _context(config: ContainerConfig, root: Path, log: Log) -> TrainingContext:
         checkpoint_dir=config.checkpoint_dir,
         threads=available_threads(),
         log=log,
+        stop=stop,
     )
     context.model_dir.mkdir(parents=True, exist_ok=True)
     context.output_data_dir.mkdir(parents=True, exist_ok=True)
@@ -134,19 +146,16 @@ def _context(config: ContainerConfig, root: Path, log: Log) -> TrainingContext:
 
 
 @contextmanager
-def _stopped_by_sigterm(context: TrainingContext) -> Iterator[None]:
-    """SIGTERM asks the training to stop while the block runs."""
+def _set_by_sigterm() -> Iterator[StopFlag]:
+    """A flag that SIGTERM sets while the block runs."""
+    flag = StopFlag()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        context.request_stop()
+        flag.is_set = True
 
     previous = signal.signal(signal.SIGTERM, stop)
     try:
-        yield
-    except InterruptedError:
-        if not context.stop_requested():
-            raise
-        context.log.info("Training was stopped.")
+        yield flag
     finally:
         signal.signal(signal.SIGTERM, previous)
 

@@ -85,7 +85,7 @@ class Log:
 
     def score(self, part: str, metric: str, value: float) -> None:
         """Write the older ``#test_score (algo-1) : ('name', value)`` line of a part."""
-        self.info(f"#{part}_score ({self.host}) : {(metric, value)!r}")
+        self.info(f"#{part}_score ({self.host}) : {(metric, float(value))!r}")
 
     def early_stopping_metric(self, epoch: int, criteria: str, value: float) -> None:
         """Write ``#early_stopping_criteria_metric`` of an epoch."""
@@ -116,7 +116,7 @@ class Log:
             },
             "Metrics": {
                 name: {"sum": value, "count": 1, "min": value, "max": value}
-                for name, value in values.items()
+                for name, value in ((name, float(value)) for name, value in values.items())
             },
         }
         self.line(f"#metrics {json.dumps(document)}")

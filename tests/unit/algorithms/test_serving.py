@@ -1,0 +1,193 @@
+"""The model server over real sockets."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from sagebrush.algorithms.serving import serve_main
+
+SERVE = (
+    "import sys, sagebrush.algorithms as a; from pathlib import Path;"
+    "a._CARDS = {'trivial': 'tests.unit.algorithms.trivial_algorithm:CARD'};"
+    "from sagebrush.algorithms.serving import serve_main;"
+    "sys.exit(serve_main('trivial', Path(sys.argv[1]), socket_path=sys.argv[2]))"
+)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=20)
+        self.socket_path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(self.socket_path)
+
+
+class Server:
+    def __init__(self, root: Path) -> None:
+        self.path = str(root / "model.sock")
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVE, str(root), self.path], stdout=subprocess.PIPE, text=True
+        )
+        while self.process.poll() is None:
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+                self.connect().close()
+                return
+        raise AssertionError("the server ended at once")
+
+    def connect(self) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(20)
+        client.connect(self.path)
+        return client
+
+    def request(self, method: str, path: str, body: bytes = b"", **headers: str):
+        connection = UnixConnection(self.path)
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, names)
+        response = connection.getresponse()
+        return response.status, response.headers.get("Content-Type"), response.read()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    root = tmp_path_factory.mktemp("container")
+    (root / "model").mkdir()
+    (root / "model" / "sum.json").write_text('{"total": 10}')
+    running = Server(root)
+    yield running
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(20) == 0
+    assert not Path(running.path).exists()
+
+
+def test_the_three_paths_answer(server):
+    assert server.request("GET", "/ping")[::2] == (200, b"")
+    assert server.request("POST", "/invocations", b"5", Content_Type="text/csv") == (
+        200,
+        "text/csv",
+        b"15",
+    )
+    status, content_type, body = server.request("GET", "/execution-parameters")
+    assert (status, content_type) == (200, "application/json")
+    assert json.loads(body)["BatchStrategy"] == "MULTI_RECORD"
+
+
+def test_headers_reach_the_predictor_as_sent(server):
+    answer = server.request(
+        "POST", "/invocations", b"echo", Content_Type="text/csv; a=1", Accept="text/csv;b=2"
+    )
+    assert answer[2] == b"text/csv; a=1|text/csv;b=2"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status", "message"),
+    [
+        ("POST", "/invocations", b"1", {"Content_Type": "image/png"}, 415, b"no pictures"),
+        ("POST", "/invocations", b"crash", {}, 500, b"ZeroDivisionError: a defect"),
+        ("GET", "/invocations", b"", {}, 405, b"method not allowed"),
+        ("POST", "/ping", b"", {}, 405, b"method not allowed"),
+        ("GET", "/elsewhere", b"", {}, 404, b"not found"),
+    ],
+)
+def test_what_cannot_be_answered_gets_its_status(
+    server, method, path, body, headers, status, message
+):
+    answer = server.request(method, path, body, **headers)
+    assert (answer[0], answer[2]) == (status, message)
+
+
+def test_pipelined_requests_are_answered_in_order(server):
+    one = b"POST /invocations HTTP/1.1\r\nContent-Length: 1\r\n\r\n%d"
+    client = server.connect()
+    client.sendall(b"".join(one % digit for digit in range(10)))
+    received = b""
+    while received.count(b"HTTP/1.1 200") < 10 or not received.endswith(b"19"):
+        received += client.recv(65536)
+    answers = [part.rpartition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 200 OK")[1:]]
+    assert answers == [b"%d" % (10 + digit) for digit in range(10)]
+
+
+@pytest.mark.parametrize("size", [1, 300_000, 25_000_000])
+def test_bodies_of_any_size_arrive_whole(server, size):
+    body = b"size" + b"x" * size
+    assert server.request("POST", "/invocations", body)[2] == str(len(body)).encode()
+
+
+def test_a_client_that_reads_slowly_holds_up_nobody(server):
+    slow = server.connect()
+    request = b"repeat 20000000"
+    head = f"POST /invocations HTTP/1.1\r\nContent-Length: {len(request)}\r\n\r\n".encode()
+    slow.sendall(head + request + head + request)
+    assert server.request("POST", "/invocations", b"5")[2] == b"15"
+    received = 0
+    while received < 40_000_000:
+        received += len(slow.recv(1 << 20))
+
+
+def test_a_request_that_is_none_ends_its_connection_only(server):
+    client = server.connect()
+    client.sendall(b"what is this\r\n\r\n")
+    assert client.recv(65536).startswith(b"HTTP/1.1 400 Bad Request\r\nConnection: close")
+    assert client.recv(1) == b""
+    leaver = server.connect()
+    leaver.sendall(b"POST /invocations HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc")
+    leaver.close()
+    assert server.request("GET", "/ping")[0] == 200
+
+
+def test_the_connection_closes_when_the_client_asks_for_it(server):
+    client = server.connect()
+    client.sendall(b"GET /ping HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert client.recv(65536).startswith(b"HTTP/1.1 200")
+    assert client.recv(1) == b""
+
+
+def test_many_connections_are_served_together(server):
+    results = []
+
+    def ask(number: int) -> None:
+        connection = UnixConnection(server.path)
+        for _ in range(20):
+            connection.request("POST", "/invocations", str(number))
+            results.append(int(connection.getresponse().read()) - number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [10] * 160
+
+
+def test_sigterm_lets_a_request_that_has_begun_finish(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "sum.json").write_text('{"total": 1}')
+    running = Server(tmp_path)
+    begun, idle = running.connect(), running.connect()
+    begun.sendall(b"POST /invocations HTTP/1.1\r\nContent-Length: 2\r\n\r\n4")
+    assert running.request("GET", "/ping")[0] == 200
+    running.process.send_signal(signal.SIGTERM)
+    assert idle.recv(1) == b""
+    begun.sendall(b"1")
+    assert begun.recv(65536).endswith(b"\r\n\r\n42")
+    assert running.process.wait(20) == 0
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_server(trivial, tmp_path, capsys):
+    (tmp_path / "model").mkdir()
+    assert serve_main(trivial, tmp_path, socket_path=str(tmp_path / "s")) == 1
+    assert "the model has no sum.json" in capsys.readouterr().out
+    (tmp_path / "model" / "sum.json").write_text("{")
+    assert serve_main(trivial, tmp_path, socket_path=str(tmp_path / "s")) == 1
+    assert "Traceback" in capsys.readouterr().out
