@@ -21,7 +21,7 @@ from sagebrush.gateway.certificates import CertificateAuthority
 from sagebrush.gateway.connection import Connection
 from sagebrush.gateway.internal import InternalPages
 from sagebrush.gateway.listener import Listener
-from sagebrush.gateway.messages import ClientDisconnectedError, Response
+from sagebrush.gateway.messages import ClientDisconnectedError, RequestBody, Response
 from sagebrush.gateway.proxy import Proxy, is_aws_host
 from sagebrush.gateway.registry import Registry
 from sagebrush.gateway.trail import Trail
@@ -190,6 +190,7 @@ class _Call:
             context = self._identify()
             if self._raw.body is self._request.body:
                 self._raw.body = self._request.body.taken()
+            self._gateway.authenticator.verified(self._routed, self._raw)
             parameters = parse_request(self._routed, self._raw)
             self._gateway.authenticator.authorise(context, self._routed, parameters)
             with context.db.transaction():
@@ -233,20 +234,30 @@ class _Call:
 
     async def _receive(self, context: Context) -> None:
         """Give the parser the body: a stream to those that stream, bytes to the rest."""
+        authenticator = self._gateway.authenticator
         if self._raw.body is not self._request.body:
+            authenticator.verified(self._routed, self._raw)
             return
-        body = decoded_body(self._request, self._gateway.authenticator, context)
         if self._streams:
-            self._raw.body = body
+            verified = authenticator.verified(self._routed, self._raw)
+            self._raw.body = decoded_body(self._request, context.service, verified)
             return
-        whole = await read_whole(body, _MAXIMUM_BODY_BYTES)
-        if whole is None:
+        # The signature covers the bytes as they were sent, so they are needed before decoding.
+        sent = await read_whole(self._request.body, _MAXIMUM_BODY_BYTES)
+        if sent is None:
             raise ApiError(
                 "RequestEntityTooLarge",
                 f"The request body is larger than {_MAXIMUM_BODY_BYTES} bytes",
                 status=413,
             )
-        self._raw.body = whole
+        self._raw.body = sent
+        verified = authenticator.verified(self._routed, self._raw)
+        if is_encoded(self._request):
+            again = RequestBody.of(sent)
+            whole = await read_whole(
+                decoded_body(self._request, context.service, verified, again), _MAXIMUM_BODY_BYTES
+            )
+            self._raw.body = whole or b""
 
     def _success(self, context: Context, result: dict[str, Any] | None) -> Response:
         answer = serialise_response(self._routed, result or {}, self._identifier)

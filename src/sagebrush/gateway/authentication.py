@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sagebrush import wire
+from sagebrush.base.errors import ApiError
 from sagebrush.base.settings import DEFAULT_ACCOUNT
-from sagebrush.engines.identity import Identity
+from sagebrush.engines.identity import AccessRequest, Identity
 from sagebrush.gateway.messages import Request
+from sagebrush.gateway.permissions import required_permission
+from sagebrush.gateway.signatures import Signatures
 from sagebrush.services.platform import Context, Platform
 from sagebrush.wire import Route
+from sagebrush.wire.sigv4 import Verified
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
+_XML = frozenset({"query", "ec2", "rest-xml"})
+# Carry their signature in the form, or none as browsers ask before they sign.
+_UNSIGNED = frozenset({"PostObject", "OptionsObject", "OptionsBucket"})
+_OPEN_TO_ALL = frozenset({"GetCallerIdentity", "GetSessionToken", "OptionsObject", "OptionsBucket"})
 # How long the identity behind a key is remembered where nothing depends on it but its name.
 _REMEMBERED_S = 1.0
 _REMEMBERED_KEYS = 1024
@@ -22,6 +31,7 @@ class Authenticator:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self.signatures = Signatures(platform)
         self._remembered: dict[tuple[str, str], tuple[float, Identity]] = {}
 
     def identify(self, request: Request, routed: Route, identifier: str) -> Context:
@@ -51,6 +61,30 @@ class Authenticator:
         Raises:
             ApiError: AccessDenied, in the service's spelling.
         """
+        if not self._platform.settings.verify_signatures:
+            return
+        if routed.operation == "PostObject":
+            fields = {name.lower(): value for name, value in parameters["Fields"].items()}
+            self.signatures.check_form(routed, fields)
+        if routed.operation in _OPEN_TO_ALL:
+            return
+        action, resource = required_permission(context, routed, parameters)
+        decision = self._platform.identity.authorise(context.principal, action, resource)
+        if not decision.allowed:
+            asked = AccessRequest(action, resource, principal=context.principal.arn)
+            code = "AccessDenied" if routed.protocol in _XML else "AccessDeniedException"
+            status = 403 if routed.protocol in _XML else 400
+            raise ApiError(code, decision.explanation(asked), status=status)
+
+    def verified(self, routed: Route, request: wire.Request) -> Verified | None:
+        """Return what the request's signature vouches for; None where nothing is checked.
+
+        Raises:
+            ApiError: the signature is missing or wrong.
+        """
+        if not self._platform.settings.verify_signatures or routed.operation in _UNSIGNED:
+            return None
+        return self.signatures.check(routed, request)
 
     def _identity(self, access_key: str, region: str) -> Identity:
         now = self._platform.clock.now()

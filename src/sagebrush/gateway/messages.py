@@ -20,6 +20,10 @@ class ClientDisconnectedError(SagebrushError):
     """The client went away before its body was complete, or before it read the answer."""
 
 
+def _nothing() -> None:
+    """There is no socket to pause."""
+
+
 class RequestBody:
     """A body that arrives while it is read; an async iterator over its chunks, once."""
 
@@ -49,6 +53,14 @@ class RequestBody:
         self._pause = pause
         self._resume = resume
         self._paused = False
+
+    @classmethod
+    def of(cls, content: bytes) -> RequestBody:
+        """Return a body that is here already."""
+        body = cls(len(content), _nothing, _nothing)
+        body.feed(content)
+        body.finish()
+        return body
 
     @property
     def complete(self) -> bool:

@@ -1,0 +1,106 @@
+"""Which permission an operation needs, and on what.
+
+Names of actions and resources are those of the Service Authorization Reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagebrush.services.platform import Context
+from sagebrush.wire import Route
+
+# Operations of S3 whose permission has another name.
+_S3_ACTIONS = {
+    "HeadObject": "GetObject",
+    "GetObjectAttributes": "GetObjectAttributes",
+    "CopyObject": "PutObject",
+    "PostObject": "PutObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+    "AbortMultipartUpload": "AbortMultipartUpload",
+    "ListParts": "ListMultipartUploadParts",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "HeadBucket": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListBuckets": "ListAllMyBuckets",
+    "DeleteObjects": "DeleteObject",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "GetBucketCors": "GetBucketCORS",
+    "PutBucketCors": "PutBucketCORS",
+    "DeleteBucketCors": "PutBucketCORS",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "DeleteBucketTagging": "PutBucketTagging",
+}
+_PREFIXES = {"monitoring": "cloudwatch"}
+# Parameter that names the resource: the resource's part of its ARN.
+_RESOURCES = {
+    "sagemaker": {
+        "TrainingJobName": "training-job/{}",
+        "EndpointConfigName": "endpoint-config/{}",
+        "EndpointName": "endpoint/{}",
+        "ModelName": "model/{}",
+    },
+    "iam": {
+        "UserName": "user/{}",
+        "RoleName": "role/{}",
+        "GroupName": "group/{}",
+        "InstanceProfileName": "instance-profile/{}",
+    },
+    "logs": {"logGroupName": "log-group:{}"},
+    "ecr": {"repositoryName": "repository/{}"},
+}
+_ARN_MEMBERS = ("ResourceArn", "ResourceARN", "PolicyArn", "RoleArn")
+_GLOBAL = frozenset({"iam", "s3"})
+
+
+def required_permission(
+    context: Context, routed: Route, parameters: dict[str, Any]
+) -> tuple[str, str]:
+    """Return action (`s3:GetObject`) and resource (an ARN, or `*`) of a request."""
+    if routed.service == "s3":
+        return f"s3:{_S3_ACTIONS.get(routed.operation, routed.operation)}", _s3_resource(parameters)
+    signing_name = routed.operation_model.service.info.signing_name
+    prefix = _PREFIXES.get(signing_name, signing_name)
+    return f"{prefix}:{routed.operation}", _resource(context, prefix, parameters)
+
+
+def _resource(context: Context, prefix: str, parameters: dict[str, Any]) -> str:
+    for member, form in _RESOURCES.get(prefix, {}).items():
+        if member in parameters:
+            arn = context.arn(prefix, form.format(parameters[member]))
+            return arn.replace(f":{context.region}:", "::") if prefix in _GLOBAL else arn
+    key_id = parameters.get("KeyId", "")
+    if prefix == "kms" and key_id:
+        return _key_arn(context, key_id)
+    for member in _ARN_MEMBERS:
+        if member in parameters and (member != "RoleArn" or prefix == "sts"):
+            return str(parameters[member])
+    return "*"
+
+
+def _key_arn(context: Context, key_id: str) -> str:
+    if key_id.startswith("arn:"):
+        return key_id
+    return context.arn("kms", key_id if key_id.startswith("alias/") else f"key/{key_id}")
+
+
+def _s3_resource(parameters: dict[str, Any]) -> str:
+    bucket = parameters.get("Bucket")
+    if bucket is None:
+        return "*"
+    key = parameters.get("Key")
+    return f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
