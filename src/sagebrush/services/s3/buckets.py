@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagebrush.engines.objects import BucketExists, BucketNotEmpty
+from sagebrush.engines.objects import BucketExists, BucketNotEmpty, BucketRecord
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 from sagebrush.services.s3.faults import fault
+from sagebrush.services.s3.grants import requested_grants
 from sagebrush.services.s3.names import check_bucket_name
 from sagebrush.services.s3.owners import owner
 from sagebrush.services.s3.reach import reach_bucket
@@ -39,6 +40,7 @@ def create_bucket(context: Context, request: dict[str, Any]) -> dict[str, Any]:
         if region != _HOME_REGION:
             raise fault("BucketAlreadyOwnedByYou", BucketName=name) from None
         return {"Location": f"/{name}"}
+    _set_grants(context, bucket, request)
     if ownership := request.get("ObjectOwnership"):
         write_setting(
             context.db, bucket.id, "ownership", {"Rules": [{"ObjectOwnership": ownership}]}
@@ -46,6 +48,16 @@ def create_bucket(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     if tags := configuration.get("Tags"):
         write_setting(context.db, bucket.id, "tagging", {tag["Key"]: tag["Value"] for tag in tags})
     return {"Location": f"/{name}"}
+
+
+def _set_grants(context: Context, bucket: BucketRecord, request: dict[str, Any]) -> None:
+    grants = requested_grants(request, bucket.account, bucket.account)
+    if grants is None:
+        return
+    enforced = request.get("ObjectOwnership") == "BucketOwnerEnforced"
+    if enforced and request.get("ACL") != "private":
+        raise fault("InvalidBucketAclWithObjectOwnership", BucketName=bucket.name)
+    write_setting(context.db, bucket.id, "acl", grants)
 
 
 def head_bucket(context: Context, request: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ async def copy_object(context: Context, request: dict[str, Any]) -> dict[str, An
             f" source: {PUT_BYTES}",
         )
     attributes = _attributes(context, bucket, request, source)
-    annotations = new_annotations(context, bucket, request)
+    annotations = new_annotations(context, bucket, request, attributes["Owner"])
     if _directive(request, "TaggingDirective") == "COPY":
         annotations.pop("Tags", None)
         if tags := source.annotations.get("Tags"):

@@ -11,6 +11,7 @@ from sagebrush.base.errors import ApiError
 
 _ERRORS: dict[str, tuple[int, str]] = {
     "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
+    "AccessForbidden": (403, "Access Forbidden"),
     "AccessDenied": (403, "Access Denied"),
     "BadDigest": (
         400,
@@ -107,6 +108,7 @@ _ERRORS: dict[str, tuple[int, str]] = {
     ),
     "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size"),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    "MissingSecurityHeader": (400, "Your request was missing a required header"),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
     "NoSuchBucket": (404, "The specified bucket does not exist"),
     "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
@@ -144,6 +146,7 @@ _ERRORS: dict[str, tuple[int, str]] = {
         "Object Lock configuration does not exist for this bucket",
     ),
     "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
+    "PolicyTooLarge": (400, "The policy exceeds the allowed maximum size of 20 KB"),
     "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
     "ReplicationConfigurationNotFoundError": (
         404,
@@ -156,6 +159,7 @@ _ERRORS: dict[str, tuple[int, str]] = {
     "ServiceUnavailable": (503, "Service is unable to handle request."),
     "SlowDown": (503, "Please reduce your request rate."),
     "TooManyBuckets": (400, "You have attempted to create more buckets than allowed"),
+    "UnexpectedContent": (400, "This request contains unsupported content."),
     "UnresolvableGrantByEmailAddress": (
         400,
         "The e-mail address you provided does not match any account on record.",

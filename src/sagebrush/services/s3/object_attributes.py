@@ -6,10 +6,13 @@ from typing import Any
 
 from sagebrush.engines.objects import BucketRecord
 from sagebrush.services.platform import Context
+from sagebrush.services.s3.access import object_ownership
 from sagebrush.services.s3.encryption_headers import encryption_attributes
 from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.names import check_key, check_metadata
+from sagebrush.services.s3.settings import read_settings
 
+ANONYMOUS = "anonymous"
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 HEADERS = (
     "CacheControl",
@@ -49,10 +52,25 @@ def object_attributes(
     """
     check_key(request["Key"])
     return described(request) | {
-        "Owner": context.account,
+        "Owner": object_owner(context, bucket, request),
         **storage_class(request),
         **encryption_attributes(context, bucket, request),
     }
+
+
+def object_owner(context: Context, bucket: BucketRecord, request: dict[str, Any]) -> str:
+    """Return the account that owns what the caller writes: the writer, or the bucket's owner."""
+    if context.principal.kind == "Anonymous":
+        return ANONYMOUS
+    if context.account == bucket.account:
+        return bucket.account
+    ownership = object_ownership(read_settings(context.db, bucket.id, ("ownership",)))
+    gives_away = (
+        ownership == "BucketOwnerPreferred" and request.get("ACL") == "bucket-owner-full-control"
+    )
+    if ownership == "BucketOwnerEnforced" or gives_away:
+        return bucket.account
+    return context.account
 
 
 def described(request: dict[str, Any]) -> dict[str, Any]:

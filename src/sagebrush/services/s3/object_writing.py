@@ -20,7 +20,7 @@ async def put_object(context: Context, request: dict[str, Any]) -> dict[str, Any
     """Store the body under the key; it is visible whole or not at all."""
     bucket = reach_bucket(context, request, "s3:PutObject", key=request["Key"])
     attributes = object_attributes(context, bucket, request)
-    annotations = new_annotations(context, bucket, request)
+    annotations = new_annotations(context, bucket, request, attributes["Owner"])
     declared = declaration(request)
     objects = context.platform.objects
     # Refuse before the body is sent; asked again when it is here.

@@ -9,15 +9,23 @@ from sagebrush.services.declaration import Service
 from sagebrush.services.platform import Platform
 
 _RESOURCES = (
+    "acls",
+    "attribute_queries",
+    "bucket_documents",
+    "bucket_policies",
+    "bucket_settings",
     "buckets",
     "completion",
     "copying",
-    "parts",
-    "uploads",
-    "object_reading",
-    "object_writing",
-    "object_deletion",
     "listing",
+    "object_deletion",
+    "object_locks",
+    "object_reading",
+    "object_tags",
+    "object_writing",
+    "parts",
+    "preflight",
+    "uploads",
 )
 _log = logging.getLogger(__name__)
 
@@ -42,4 +50,5 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     start=_start,
     stop=_stop,
+    extra_operations=frozenset({"OptionsBucket", "OptionsObject"}),
 )

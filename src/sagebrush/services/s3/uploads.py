@@ -39,7 +39,7 @@ def create_multipart_upload(context: Context, request: dict[str, Any]) -> dict[s
         request["Key"],
         attributes,
         now=context.now,
-        annotations=new_annotations(context, bucket, request),
+        annotations=new_annotations(context, bucket, request, attributes["Owner"]),
     )
     checksum = upload_checksum(upload)
     return {
