@@ -1,6 +1,8 @@
 """Rows to xgboost's data matrix: in memory, or in pages on disk when they do not fit."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from sagebrush.algorithms.formats.batch import Batch, concatenate, rebatch, wide
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows
 from sagebrush.algorithms.xgboost.memory import in_memory_rows_bytes
 
-_PAGE_BYTES = 64 << 20
+_PAGE_BYTES = 32 << 20
 _HISTOGRAM_METHODS = {None, "auto", "hist"}
 
 
@@ -119,7 +121,18 @@ def _paged_matrix(sources: list[ChannelRows], options: MatrixOptions, like: Any)
             "The training data is larger than the memory, which only the tree methods hist and "
             "approx can handle. Use another tree_method or an instance type with more memory."
         )
-    pages = _Pages(sources, options)
+    folder = tempfile.mkdtemp(prefix="xgboost-pages-")
+    try:
+        matrix = _from_pages(_Pages(sources, options, Path(folder)), options, like)
+    except ClientError:
+        shutil.rmtree(folder)
+        raise
+    # xgboost removes its files when the matrix goes, so the folder must stay until then.
+    weakref.finalize(matrix, shutil.rmtree, folder, ignore_errors=True).atexit = False
+    return matrix
+
+
+def _from_pages(pages: "_Pages", options: MatrixOptions, like: Any) -> xgboost.DMatrix:
     try:
         if options.tree_method in _HISTOGRAM_METHODS and hasattr(xgboost, "ExtMemQuantileDMatrix"):
             bins = {} if options.max_bin is None else {"max_bin": options.max_bin}
@@ -138,13 +151,12 @@ def _quantile_reference(like: Any) -> Any:
 class _Pages(xgboost.DataIter):  # type: ignore[misc]
     """Hands the channels to xgboost page by page; each reset begins the next pass."""
 
-    def __init__(self, sources: list[ChannelRows], options: MatrixOptions) -> None:
+    def __init__(self, sources: list[ChannelRows], options: MatrixOptions, folder: Path) -> None:
         self._sources = sources
         self._options = options
-        self._folder = tempfile.TemporaryDirectory(prefix="xgboost-pages-")
         self._width = _width(sources)
         self._pass: Iterator[Batch] | None = None
-        super().__init__(cache_prefix=str(Path(self._folder.name, "page")))
+        super().__init__(cache_prefix=str(folder / "page"))
 
     def reset(self) -> None:
         self._pass = None

@@ -1,0 +1,156 @@
+"""Data matrices from channels: in memory, from pipes, and paged to disk when too large."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xgboost
+
+from sagebrush.algorithms.channels import ChannelConfig
+from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.xgboost import matrices
+from sagebrush.algorithms.xgboost.channel_rows import ChannelRows, ShallowReader, sniff_delimiter
+from sagebrush.algorithms.xgboost.matrices import MatrixOptions, read_matrix
+from sagebrush.algorithms.xgboost.memory import in_memory_rows_bytes, memory_limit_bytes
+from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM
+
+OPTIONS = MatrixOptions(threads=1)
+
+
+def rows_of(folder: Path, data_format: str = CSV, mode: str = "File") -> ChannelRows:
+    return ChannelRows(ShallowReader(ChannelConfig("train", folder, None, mode)), data_format)
+
+
+@contextmanager
+def fed_pipes(folder: Path, text: bytes, epochs: int) -> Iterator[None]:
+    """Serves the text through the FIFO of each epoch, as the platform does."""
+
+    def feed() -> None:
+        for path in paths:
+            try:
+                path.write_bytes(text)
+            except BrokenPipeError:
+                continue
+
+    paths = [folder.with_name(f"{folder.name}_{epoch}") for epoch in range(epochs)]
+    for path in paths:
+        os.mkfifo(path)
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    yield
+    while feeder.is_alive():
+        # Open what training did not read, so that the feeder comes to its end.
+        for path in paths:
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        feeder.join(0.01)
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path, make_data, csv_text):
+    features, labels = make_data()
+    text = csv_text(labels, features)
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "a.csv").write_text(text)
+    with fed_pipes(tmp_path / "pipe", text.encode(), epochs=1):
+        piped = read_matrix([rows_of(tmp_path / "pipe", mode="Pipe")], OPTIONS)
+    from_file = read_matrix([rows_of(tmp_path / "file")], OPTIONS)
+    np.testing.assert_array_equal(piped.get_data().toarray(), from_file.get_data().toarray())
+    np.testing.assert_array_equal(piped.get_label(), from_file.get_label())
+
+
+@pytest.fixture
+def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrices, "in_memory_rows_bytes", lambda: 10_000)
+    monkeypatch.setattr(matrices, "_PAGE_BYTES", 16_000)
+
+
+@pytest.mark.usefixtures("small_memory")
+@pytest.mark.parametrize("mode", ["File", "Pipe"])
+@pytest.mark.parametrize("method", ["hist", "approx"])
+def test_data_larger_than_memory_trains_from_pages(tmp_path, make_data, csv_text, mode, method):
+    features, labels = make_data(4000, kind="value")
+    text = csv_text(labels, features)
+    folder = tmp_path / "train"
+    if mode == "File":
+        folder.mkdir()
+        for part in range(4):
+            lines = text.splitlines(keepends=True)[part * 1000 : part * 1000 + 1000]
+            (folder / f"{part}.csv").write_text("".join(lines))
+    options = MatrixOptions(threads=1, tree_method=method)
+    parameters = {"tree_method": method, "max_depth": 4, "nthread": 1}
+    with fed_pipes(folder, text.encode(), 0 if mode == "File" else 12):
+        paged = read_matrix([rows_of(folder, mode=mode)], options)
+    assert (paged.num_row(), paged.num_col()) == (4000, 4)
+    np.testing.assert_array_equal(paged.get_label(), labels)
+    trained = xgboost.train(parameters, paged, 20)
+    in_memory = xgboost.train(parameters, xgboost.DMatrix(features, label=labels), 20)
+    check = xgboost.DMatrix(features)
+    paged_error = np.mean((trained.predict(check) - labels) ** 2)
+    plain_error = np.mean((in_memory.predict(check) - labels) ** 2)
+    assert paged_error < 1.1 * plain_error < 0.1 * labels.var()
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_sparse_pages_are_as_wide_as_the_widest_row(tmp_path):
+    lines = [f"{index % 2} {index % 7}:1 {3 * (index % 50)}:2\n" for index in range(4000)]
+    (tmp_path / "a").write_text("".join(lines[:2000]))
+    (tmp_path / "b").write_text("".join([*lines[2000:], "1 200:5\n"]))
+    matrix = read_matrix([rows_of(tmp_path, LIBSVM)], MatrixOptions(1, tree_method="hist"))
+    assert (matrix.num_row(), matrix.num_col()) == (4001, 201)
+    assert xgboost.train({"tree_method": "hist", "nthread": 1}, matrix, 2).num_features() == 201
+
+
+@pytest.mark.usefixtures("small_memory")
+@pytest.mark.parametrize("options", [{"tree_method": "exact"}, {"booster": "gblinear"}])
+def test_methods_that_need_all_rows_say_so(tmp_path, make_data, csv_text, options):
+    features, labels = make_data(4000)
+    (tmp_path / "a.csv").write_text(csv_text(labels, features))
+    with pytest.raises(ClientError, match="larger than the memory"):
+        read_matrix([rows_of(tmp_path)], MatrixOptions(threads=1, **options))
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_a_bad_row_deep_in_paged_data_is_named(tmp_path, make_data, csv_text):
+    features, labels = make_data(4000)
+    text = csv_text(labels, features)
+    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "b.csv").write_text(text + "1,2,three,4,5\n")
+    with pytest.raises(ClientError, match=r"row 4001 of train/b.csv: column 3 holds 'three'"):
+        read_matrix([rows_of(tmp_path)], MatrixOptions(threads=1, tree_method="hist"))
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_a_paged_job_trains_with_validation_and_early_stopping(job, make_data, csv_text):
+    features, labels = make_data(3000)
+    job.add("train", {"a.csv": csv_text(labels[:2000], features[:2000])})
+    job.add("validation", {"a.csv": csv_text(labels[2000:], features[2000:])})
+    output = job.run(
+        objective="binary:logistic", eval_metric="accuracy,logloss", early_stopping_rounds="5",
+        tree_method="hist", num_round="10",
+    )  # fmt: skip
+    assert "[9]\ttrain-logloss:" in output
+    booster = xgboost.Booster(model_file=bytearray(job.model_path.read_bytes()))
+    accuracy = np.mean((booster.predict(xgboost.DMatrix(features)) > 0.5) == labels)
+    assert accuracy > 0.95
+
+
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [
+        ("1,2,3", ","),
+        ("1\t2\t3", "\t"),
+        ("1;2.5;3", ";"),
+        ("1|2|3", "|"),
+        ("1 2 3", " "),
+        ("1,,", ","),
+    ],
+)
+def test_delimiters_are_told_from_the_first_line(line: str, delimiter: str):
+    assert sniff_delimiter(line) == delimiter
+
+
+def test_the_memory_for_rows_is_a_share_of_the_limit():
+    assert 0 < in_memory_rows_bytes() < memory_limit_bytes()
