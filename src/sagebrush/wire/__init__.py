@@ -17,8 +17,9 @@ The gateway calls, in this order:
   handler put into the streaming output member (`Operation.streaming_output`). No content-length
   is set. HEAD responses have an empty body.
 - Event streams: the handler's member is an iterable or async iterable of `{event name: members}`
-  and `Response.body` the like of encoded frames (bytes); an `ApiError` raised by the source ends the
-  stream with an exception frame. Incoming ones: `eventstream.FrameDecoder`, `events.EventReader`.
+  and `Response.body` the like of encoded frames (bytes); an `ApiError` raised by the source ends
+  the stream with an exception frame. To read incoming ones: `eventstream.FrameDecoder` and
+  `events.EventReader`.
 - `Router(catalogue, preferred)` with `Catalogue(cache_dir)`; the module functions `route` and
   `load` use the default cache directory.
 - `Route`: `service` (botocore folder name: `sagemaker-runtime`), `operation` (`InvokeEndpoint`),

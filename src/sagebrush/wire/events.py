@@ -92,9 +92,8 @@ class EventWriter:
     def _write(self, shape: Shape, value: dict[str, Any]) -> bytes:
         if self._protocol == "rest-xml":
             out: list[str] = []
-            XmlCompiler.of(self._service).writer(shape)(
-                out, shape.location_name or shape.name, value
-            )
+            tag = shape.location_name or shape.name
+            XmlCompiler.of(self._service).writer(shape)(out, tag, value)
             return "".join(out).encode()
         if self._protocol == "smithy-rpc-v2-cbor":
             return cbor.encode(
