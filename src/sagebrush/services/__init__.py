@@ -10,6 +10,7 @@ SERVICES: dict[str, str] = {
     "s3": "sagebrush.services.s3.service",
     "sts": "sagebrush.services.sts.service",
     "iam": "sagebrush.services.iam.service",
+    "logs": "sagebrush.services.logs.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
     "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
