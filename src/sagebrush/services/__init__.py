@@ -13,5 +13,4 @@ SERVICES: dict[str, str] = {
     "logs": "sagebrush.services.logs.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
     "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
-    "sagemaker": "sagebrush.services.sagemaker.service",
 }
