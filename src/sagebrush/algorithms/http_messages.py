@@ -234,4 +234,6 @@ def response_head(status: int, content_type: str, size_bytes: int, keep_alive: b
         if len(_prefixes) >= _REMEMBERED_HEADS:
             _prefixes.clear()
         _prefixes[key] = prefix
+    if status == HTTPStatus.NO_CONTENT:
+        return prefix.removesuffix(b"Content-Length: ") + b"\r\n"
     return b"%b%d\r\n\r\n" % (prefix, size_bytes)

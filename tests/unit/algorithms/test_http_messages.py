@@ -129,3 +129,4 @@ def test_response_heads_state_length_and_whether_the_connection_stays():
         b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 5\r\n\r\n"
     )
     assert b"\r\nConnection: close\r\n" in response_head(415, "text/csv", 0, False)
+    assert b"Content-Length" not in response_head(204, "text/csv", 0, True)
