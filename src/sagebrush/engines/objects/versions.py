@@ -90,12 +90,19 @@ class Versions:
                 )
             return self.find(bucket, key, version_id)
 
-    def put_delete_marker(self, bucket: BucketRecord, key: str, *, now: float) -> ObjectEntry:
+    def put_delete_marker(
+        self, bucket: BucketRecord, key: str, attributes: dict[str, Any], *, now: float
+    ) -> ObjectEntry:
         """Make a delete marker the newest version of `key` and return it."""
         with self._db.atomically():
             version_id = self._next_version_id(bucket, key)
             self._insert(
-                bucket, key, version_id, (0, "", now, None, 0), (b"{}", None), delete_marker=True
+                bucket,
+                key,
+                version_id,
+                (0, "", now, None, 0),
+                (_encode(attributes), None),
+                delete_marker=True,
             )
             return self.find(bucket, key, version_id)
 

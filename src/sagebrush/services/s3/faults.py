@@ -53,6 +53,10 @@ _ERRORS: dict[str, tuple[int, str]] = {
         400,
         "You did not provide the number of bytes specified by the Content-Length HTTP header",
     ),
+    "InvalidAccessKeyId": (
+        403,
+        "The AWS Access Key Id you provided does not exist in our records.",
+    ),
     "InvalidArgument": (400, "Invalid Argument"),
     "InvalidBucketAclWithObjectOwnership": (
         400,
@@ -106,6 +110,10 @@ _ERRORS: dict[str, tuple[int, str]] = {
         400,
         "The XML you provided was not well-formed or did not validate against our published schema",
     ),
+    "MaxPostPreDataLengthExceededError": (
+        400,
+        "Your POST request fields preceding the upload file were too large.",
+    ),
     "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size"),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     "MissingSecurityHeader": (400, "Your request was missing a required header"),
@@ -157,6 +165,13 @@ _ERRORS: dict[str, tuple[int, str]] = {
         "The server side encryption configuration was not found",
     ),
     "ServiceUnavailable": (503, "Service is unable to handle request."),
+    "SignatureDoesNotMatch": (
+        403,
+        (
+            "The request signature we calculated does not match the signature you provided. Check"
+            " your key and signing method."
+        ),
+    ),
     "SlowDown": (503, "Please reduce your request rate."),
     "TooManyBuckets": (400, "You have attempted to create more buckets than allowed"),
     "UnexpectedContent": (400, "This request contains unsupported content."),

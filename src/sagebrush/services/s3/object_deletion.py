@@ -12,6 +12,7 @@ from sagebrush.services.s3.conditions import check_delete
 from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.locks import check_deletable
 from sagebrush.services.s3.names import check_key
+from sagebrush.services.s3.object_attributes import object_owner
 from sagebrush.services.s3.reach import find_bucket
 
 _KEYS_AT_ONCE = 1000
@@ -78,7 +79,8 @@ def _delete(context: Context, bucket: BucketRecord, request: dict[str, Any]) -> 
     newest = versions.newest(bucket, key)
     check_delete(key, newest, *_conditions(request))
     if bucket.versioning:
-        marker = versions.put_delete_marker(bucket, key, now=context.now)
+        owner = object_owner(context, bucket, request)
+        marker = versions.put_delete_marker(bucket, key, {"Owner": owner}, now=context.now)
         return {"DeleteMarker": True, "VersionId": marker.version_id}
     if newest is not None:
         versions.remove(newest, bucket)

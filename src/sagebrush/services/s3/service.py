@@ -17,6 +17,7 @@ _RESOURCES = (
     "buckets",
     "completion",
     "copying",
+    "forms",
     "listing",
     "object_deletion",
     "object_locks",
@@ -50,5 +51,5 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     start=_start,
     stop=_stop,
-    extra_operations=frozenset({"OptionsBucket", "OptionsObject"}),
+    extra_operations=frozenset({"OptionsBucket", "OptionsObject", "PostObject"}),
 )
