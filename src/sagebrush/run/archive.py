@@ -121,7 +121,8 @@ def _add_entry(archive: tarfile.TarFile, relative: str, name: str, directory: in
 
 def _described(name: str, status: os.stat_result) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
-    entry.mode = stat.S_IMODE(status.st_mode)
+    # No set-user-id: who unpacks this did not ask for it.
+    entry.mode = stat.S_IMODE(status.st_mode) & 0o777
     entry.mtime = _MODIFIED_AT
     return entry
 

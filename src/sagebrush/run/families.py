@@ -72,13 +72,20 @@ class Zygote:
             self._writer.write(json.dumps({"directory": directory}).encode() + b"\n")
             await self._writer.drain()
             async with asyncio.timeout(_ANSWER_S):
-                line = await self._reader.readline()
-        if not line:
-            raise ConnectionResetError("the preloaded parent died")
-        record: dict[str, Any] = json.loads(line)
+                record = await self._answer(directory)
         if "error" in record:
             raise StartError(record["error"])
         return record
+
+    async def _answer(self, directory: str) -> dict[str, Any]:
+        while True:
+            line = await self._reader.readline()
+            if not line:
+                raise ConnectionResetError("the preloaded parent died")
+            record: dict[str, Any] = json.loads(line)
+            # An earlier caller may have been cancelled before its answer came.
+            if record["directory"] == directory:
+                return record
 
     async def close(self) -> None:
         """End the parent; its jobs go on."""

@@ -56,8 +56,8 @@ class Group:
         """Return what was used so far."""
         return Usage()
 
-    def remove(self) -> None:
-        """Remove the group, and whatever process is still in it."""
+    def remove(self, patience_s: float = 2.0) -> None:
+        """Remove the group, and whatever process is still in it. Raises OSError if that fails."""
 
 
 class _Unlimited(Group):
@@ -83,10 +83,10 @@ class _ControlGroup(Group):
             # 0 is the writer itself, whatever its process namespace calls it.
             (directory / "cgroup.procs").write_text("0")
 
-    def remove(self) -> None:
+    def remove(self, patience_s: float = 2.0) -> None:
         for directory in self.directories:
             _kill_all(directory)
-            _remove_group(directory)
+            _remove_group(directory, patience_s)
 
 
 class _VersionTwo(_ControlGroup):
@@ -216,7 +216,7 @@ def _kill_all(directory: Path) -> None:
                 os.kill(int(pid), signal.SIGKILL)
 
 
-def _remove_group(directory: Path, patience_s: float = 2.0) -> None:
+def _remove_group(directory: Path, patience_s: float) -> None:
     """Remove an empty group; killed processes leave it a moment after they were reaped."""
     give_up = time.monotonic() + patience_s
     while True:

@@ -103,9 +103,10 @@ def write_atomically(path: Path, value: Any) -> None:
 def reserve_exit(directory: Path) -> None:
     """Allocate the room of the exit record, while there is some."""
     with _partial_exit(directory).open("wb") as file:
-        file.write(b"\0" * _RESERVED_BYTES)
-        file.flush()
-        os.fsync(file.fileno())
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, _RESERVED_BYTES)
+        else:
+            file.write(b"\0" * _RESERVED_BYTES)
 
 
 def write_exit(directory: Path, record: Exit) -> None:

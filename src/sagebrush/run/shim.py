@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -127,7 +127,9 @@ class Shim:
         self.phases[self.phase] = (self.phase_since, now)
         if phase is not None:
             self.phase, self.phase_since = phase, now
-            self._publish()
+            # Telling is not worth the job: its disk may be full.
+            with _logged("the phase is not told"):
+                self._publish()
 
     def _start(self) -> None:
         records.reserve_exit(self.directory)
@@ -281,14 +283,15 @@ class Shim:
             for plan in self.spec.archives:
                 sizes[plan.destination] = archive.make(plan, self.spec.directory)
         except OSError as error:
-            traceback.print_exc()
+            _complain(f"{plan.destination}: {error}")
             if self.reason is None:
                 self._conclude(Reason.ARCHIVE_FAILED, f"{plan.destination}: {error}")
         return sizes
 
     def _clean(self) -> None:
         for one in self.spec.members:
-            self._group(one).remove()
+            with _logged(f"the group of {one.name} stays behind"):
+                self._group(one).remove()
         shutil.rmtree(self.directory / "private", onerror=_log_left)
 
     def _exit(self, archives: dict[str, int | None]) -> Exit:
@@ -351,7 +354,7 @@ def _carry(directory: Path, acknowledge: Acknowledge) -> None:
         shim = Shim(spec)
         record = shim.announce()
     except (OSError, ValueError, TypeError, KeyError) as error:
-        acknowledge({"error": f"{type(error).__name__}: {error}"})
+        acknowledge({"directory": str(directory), "error": f"{type(error).__name__}: {error}"})
         raise
     acknowledge(record)
     _let_go(directory / SHIM_LOG_FILE, {lock, shim.life_read, shim.life_write})
@@ -375,13 +378,28 @@ def _let_go(log: Path, kept: set[int]) -> None:
     os.chdir("/")
 
 
+@contextlib.contextmanager
+def _logged(consequence: str) -> Iterator[None]:
+    """Write a failure that must not end the job to the shim's log."""
+    try:
+        yield
+    except OSError as error:
+        _complain(f"{error}: {consequence}")
+
+
+def _complain(text: str) -> None:
+    # The log may lie on the very disk that is full; the exit record matters more.
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode() + b"\n")
+
+
 def _send(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
 def _log_left(_function: Any, path: str, problem: Any) -> None:
-    sys.stderr.write(f"{path} stays behind: {problem[1]}\n")
+    _complain(f"{path} stays behind: {problem[1]}")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import signal
 import sys
@@ -27,8 +28,10 @@ from sagebrush.run.limits import NONE, group_of
 from sagebrush.run.liveness import Liveness
 from sagebrush.run.records import Exit, Phase
 from sagebrush.run.sandbox import PROCESS
+from sagebrush.run.sockets import connect
 from sagebrush.run.spec import SPEC_FILE, STOP_FILE, ProcessSpec, Readiness
 
+_LOG = logging.getLogger(__name__)
 _IDLE_PARENT_S = 900.0
 _KILL_PATIENCE_S = 15.0
 _READY_POLL_S = 0.02
@@ -66,14 +69,24 @@ class Handle:
         return _fate(self.directory)
 
     def stop(self, grace_s: float, *, archive: bool = True) -> None:
-        """Ask the members to end with SIGTERM and, `grace_s` later, SIGKILL. Packs what is left."""
+        """Ask the members to end with SIGTERM and, `grace_s` later, SIGKILL. Packs what is left.
+
+        Raises OSError when the disk has no room for the request; the members are then asked all
+        the same, under the spec's own grace period.
+        """
         request = {"grace_s": grace_s, "archive": archive}
-        records.write_atomically(self.directory / STOP_FILE, request)
-        self._liveness.send(signal.SIGTERM)
+        try:
+            records.write_atomically(self.directory / STOP_FILE, request)
+        finally:
+            self._liveness.send(signal.SIGTERM)
 
     async def kill(self) -> Exit | Lost:
         """End everything at once, without archives, and return the job's fate."""
-        self.stop(0.0, archive=False)
+        try:
+            self.stop(0.0, archive=False)
+        except OSError as error:
+            _LOG.warning("%s: %s: killing without a request", self.directory, error)
+            self._liveness.send(signal.SIGKILL)
         try:
             async with asyncio.timeout(_KILL_PATIENCE_S):
                 return await self.wait()
@@ -130,6 +143,10 @@ class Supervisor:
             if self._facilities is None:
                 self._facilities = await self._probe()
         return self._facilities
+
+    def add_family(self, family: Family) -> None:
+        """Make a family known, such as one of an environment built meanwhile."""
+        self.zygotes.families[family.name] = family
 
     async def prewarm(self, family: str) -> None:
         """Have the family's parent loaded. Raises StartError."""
@@ -244,12 +261,19 @@ def _fate(directory: Path) -> Exit | Lost:
 
 
 def _remove_leftovers(directory: Path) -> None:
-    """Remove the groups of a job whose shim was killed, with every process still in them."""
+    """Remove the groups of a job whose shim was killed, with every process still in them.
+
+    An empty group that cannot be removed does no harm, so the job's fate is told all the same.
+    """
     with contextlib.suppress(FileNotFoundError):
         spec = ProcessSpec.from_json((directory / SPEC_FILE).read_bytes())
         if spec.limiter != NONE:
             for member in spec.members:
-                group_of(spec.limiter, spec.directory, member.name, spec.limits).remove()
+                group = group_of(spec.limiter, spec.directory, member.name, spec.limits)
+                try:
+                    group.remove(patience_s=0.2)
+                except OSError as error:
+                    _LOG.warning("%s: group of %s stays behind: %s", directory, member.name, error)
 
 
 def _write_spec(spec: ProcessSpec) -> None:
@@ -260,7 +284,7 @@ def _write_spec(spec: ProcessSpec) -> None:
 
 async def _answers(readiness: Readiness) -> bool:
     try:
-        reader, writer = await asyncio.open_unix_connection(readiness.socket)
+        reader, writer = await connect(readiness.socket)
     except (FileNotFoundError, ConnectionRefusedError):
         return False
     try:

@@ -66,7 +66,7 @@ def serve(connection: socket.socket) -> None:
             try:
                 child = os.fork()
             except OSError as error:
-                _send(connection, {"error": f"fork: {error}"})
+                _send(connection, {"directory": directory, "error": f"fork: {error}"})
                 continue
             if child == 0:
                 shim.carry_detached(directory, lambda record: _send(connection, record))

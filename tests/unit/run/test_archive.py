@@ -50,7 +50,7 @@ def test_make_gives_the_same_bytes_for_the_same_content(job: Path) -> None:
 
 
 def test_make_keeps_modes_and_links_as_links(job: Path) -> None:
-    (job / "ml/model/b").chmod(0o751)
+    (job / "ml/model/b").chmod(0o4751)
     (job / "ml/model/link").symlink_to("/etc/passwd")
     make(_PLAN, str(job))
     with tarfile.open(job / "out.tar.gz") as archive:

@@ -16,7 +16,7 @@ import pytest
 from sagebrush.base.errors import StateError
 from sagebrush.run.facilities import Facilities
 from sagebrush.run.records import Exit, Reason, read_exit
-from sagebrush.run.spec import Limits
+from sagebrush.run.spec import Archive, Limits
 from sagebrush.run.supervisor import Handle, Lost, Supervisor
 
 from .conftest import Workbench, log_of, play, python, shell, written
@@ -105,11 +105,20 @@ def test_kill_of_the_shim_ends_the_members_and_loses_the_job(root: Path, isolati
         members = json.loads(Path(spec.directory, "shim.json").read_text())["members"]
         os.kill(handle.record["pid"], signal.SIGKILL)
         assert isinstance(await handle.wait(), Lost)
-        while Path("/proc", str(members["algo-1"])).exists():
+        while _runs(members["algo-1"]):
             await asyncio.sleep(0.01)
         assert isinstance(bench.supervisor.adopt(Path(spec.directory)), Lost)
 
     play(root, story, isolation=isolation)
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process runs; a dead one may wait long to be reaped."""
+    try:
+        fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return fields[0] not in "ZX"
 
 
 def test_record_of_another_boot_is_lost(root: Path) -> None:
@@ -191,7 +200,9 @@ def test_full_disk_does_not_lose_the_exit_record(root: Path, facilities: Facilit
         disk.mkdir(parents=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], check=True)
         try:
-            spec = bench.job("full", shell("head -c 10000000 /dev/zero > /opt/ml/big; exit 5"))
+            member = shell("head -c 10000000 /dev/zero > /opt/ml/big; exit 5")
+            plan = Archive("model.tar.gz", ("ml-algo-1/model",))
+            spec = bench.job("full", member, archives=(plan,))
             ended = await bench.run(spec)
             assert (ended.reason, ended.exit_code) == (Reason.FAILED, 5)
             assert "No space left" in log_of(spec) or log_of(spec) == ""

@@ -13,7 +13,7 @@ import pytest
 from sagebrush.base.errors import ConfigurationError
 from sagebrush.run.families import StartError
 from sagebrush.run.records import Phase, Reason
-from sagebrush.run.spec import Access, Archive, Entry, Limits, Member, Mount
+from sagebrush.run.spec import Access, Archive, Entry, Limits, Member, Mount, Readiness
 
 from .conftest import Workbench, log_of, play, python, shell, written
 
@@ -272,5 +272,42 @@ def test_wait_may_be_called_by_many(root: Path) -> None:
         handle = await bench.start(bench.job("many", shell("exit 4")))
         fates = await asyncio.gather(*(handle.wait() for _ in range(3)))
         assert [fate.exit_code for fate in fates] == [4, 4, 4]
+
+    play(root, story)
+
+
+_PONG = """
+import socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind("/opt/ml/run/server.sock")
+server.listen()
+while True:
+    connection, _ = server.accept()
+    if connection.recv(100) == b"ping":
+        connection.sendall(b"pong and more")
+    connection.close()
+"""
+
+
+def test_wait_ready_sees_the_server_answer_behind_a_long_path(root: Path, sandboxed: str) -> None:
+    async def story(bench: Workbench) -> None:
+        spec = bench.job("server" + "-long" * 20, python(_PONG))
+        place = Path(spec.directory, "ml-algo-1/run")
+        place.mkdir()
+        handle = await bench.start(spec)
+        socket_path = str(place / "server.sock")
+        assert len(socket_path) > 107
+        assert await handle.wait_ready(Readiness(socket_path, b"ping", b"pong"), 30)
+        assert not await handle.wait_ready(Readiness(socket_path, b"pang", b"pong"), 0.1)
+
+    play(root, story, isolation=sandboxed)
+
+
+def test_wait_ready_ends_when_the_server_does(root: Path) -> None:
+    async def story(bench: Workbench) -> None:
+        spec = bench.job("dies", shell("exit 1"))
+        handle = await bench.start(spec)
+        missing = Readiness(str(root / "none.sock"), b"ping", b"pong")
+        assert not await handle.wait_ready(missing, 50)
 
     play(root, story)

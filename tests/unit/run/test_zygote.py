@@ -88,6 +88,21 @@ def test_death_of_the_parent_leaves_jobs_and_the_next_start_works(root: Path) ->
     play(root, story, families=_PLAIN, isolation=None)
 
 
+def test_answer_to_a_cancelled_start_is_not_taken_for_the_next(root: Path) -> None:
+    async def story(bench: Workbench) -> None:
+        await bench.supervisor.prewarm("plain")
+        first = bench.job("first", shell("exit 1"), family="plain")
+        zygote = await bench.supervisor._zygote("plain")
+        task = asyncio.create_task(bench.supervisor.start(first))
+        while not zygote._lock.locked():
+            await asyncio.sleep(0)
+        task.cancel()
+        ended = await bench.run(bench.job("second", shell("exit 2"), family="plain"))
+        assert ended.exit_code == 2
+
+    play(root, story, families=_PLAIN)
+
+
 def test_idle_parent_is_retired(root: Path) -> None:
     async def story(bench: Workbench) -> None:
         await bench.supervisor.prewarm("plain")
@@ -115,7 +130,7 @@ def test_family_of_another_interpreter(root: Path) -> None:
         other = bench.root / "other" / "bin" / "python"
         other.parent.mkdir(parents=True)
         other.symlink_to(os.path.realpath(sys.executable))
-        bench.supervisor.zygotes.families["other"] = Family("other", ("json",), str(other))
+        bench.supervisor.add_family(Family("other", ("json",), str(other)))
         spec = bench.job("other", Member("algo-1", entry=Entry("platform:main")), family="other")
         await bench.run(spec)
         running = Path(f"/proc/{bench.supervisor.zygotes.status()['other']['pid']}/cmdline")
