@@ -144,8 +144,8 @@ def _rest_json_fault(fault: Fault, request_id: str) -> Response:
     headers = {
         "content-type": "application/json",
         "x-amzn-requestid": request_id,
-        "x-amzn-errortype": fault.name,
         **_header_members(fault),
+        "x-amzn-errortype": fault.name,  # some models also have a member for it
     }
     return Response(fault.status, headers, orjson.dumps(_json_body(fault)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,10 +58,21 @@ def parse(protocol: str, shape: Any, response: Response, *, raw: bool = False) -
 
 
 class RawBody:
-    """Stands for a streaming body."""
+    """Stands for a streaming body; botocore reads event streams from it."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: Any) -> None:
         self.content = content
+
+    def stream(self) -> Iterator[bytes]:
+        """Give the frames one by one, as the connection would."""
+        yield from self.content
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    def strip(self) -> bytes:
+        """Answer botocore's look into bodies with a status of 500 and above."""
+        return b"-"
 
 
 def _text(value: Any) -> str:

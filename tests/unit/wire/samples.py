@@ -17,6 +17,8 @@ _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 _RICH = _PLAIN + " &<>\"'/+=%#?;:,äß€漢𝄞\t\n"
 _LOCATIONS = {"uri", "querystring", "header", "headers", "statusCode"}
 _DEEPEST = 5
+# What trees consist of; streams are left as they are.
+_PLAIN_TYPES = (dict, list, str, bytes, bool, int, float, datetime)
 
 
 class Sampler:
@@ -117,7 +119,7 @@ def from_botocore(shape: Shape, value: Any) -> Any:
 
 
 def _map(shape: Shape, value: Any, of_time: Any) -> Any:
-    if value is None or shape.is_document or shape.traits.get("eventstream"):
+    if value is None or shape.is_document or not isinstance(value, _PLAIN_TYPES):
         return value
     if shape.type == "structure":
         members = shape.members

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def _decode(body: bytes, cuts: list[int]) -> ChunkedDecoder:
     decoder = ChunkedDecoder()
     content = b""
     edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         content += b"".join(decoder.feed(body[start:end]))
     decoder.finish()
     decoder.content = content
