@@ -10,7 +10,6 @@ from sagebrush.services.sagemaker.records import TrainingJob
 from sagebrush.store.database import Row
 
 DEFAULT_MAX_RUNTIME_S = 86_400
-_METRIC_DEFINITIONS_LIMIT = 40
 _NOT_DESCRIBED = ("Tags", "SessionChainingConfig")
 
 
@@ -44,7 +43,7 @@ def metric_definitions(request: dict[str, Any]) -> list[dict[str, str]]:
     except UnknownImageError:
         metrics = ()
     own = [{"Name": m.name, "Regex": m.regex} for m in metrics if m.name not in named]
-    return (given + own)[:_METRIC_DEFINITIONS_LIMIT]
+    return given + own
 
 
 def describe(job: TrainingJob) -> dict[str, Any]:
