@@ -11,6 +11,7 @@ SERVICES: dict[str, str] = {
     "sts": "sagebrush.services.sts.service",
     "iam": "sagebrush.services.iam.service",
     "logs": "sagebrush.services.logs.service",
+    "cloudwatch": "sagebrush.services.cloudwatch.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
     "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
 }

@@ -80,11 +80,12 @@ class MetricStore:
         period_s: int,
         unit: str | None = None,
         combine_units: bool = False,
+        origin: float = 0.0,
     ) -> list[Bucket]:
         """Return the periods of `period_s` seconds in [start, end) that hold data, by time.
 
-        Periods are aligned to multiples of their length. Points of different units stay apart
-        unless `combine_units`; `unit` leaves only its own.
+        Periods begin at `origin` plus multiples of their length. Points of different units stay
+        apart unless `combine_units`; `unit` leaves only its own.
         """
         row = self._db.one(
             "SELECT id FROM metrics_series WHERE account = ? AND region = ? AND namespace = ?"
@@ -98,7 +99,7 @@ class MetricStore:
             " AND (unit = ? OR ? IS NULL) ORDER BY time, number",
             (row["id"], start, end, unit, unit),
         )
-        return _aggregate(points, period_s, combine_units=combine_units)
+        return _aggregate(points, period_s, origin, combine_units=combine_units)
 
     def sweep(self) -> None:
         """Delete points older than can be asked for, and series without points."""
@@ -143,10 +144,12 @@ def _summary(datum: MetricDatum) -> tuple[float, float, float, float, str | None
     return count, total, min(datum.values), max(datum.values), histogram
 
 
-def _aggregate(points: Iterable[Row], period_s: int, *, combine_units: bool) -> list[Bucket]:
+def _aggregate(
+    points: Iterable[Row], period_s: int, origin: float, *, combine_units: bool
+) -> list[Bucket]:
     buckets: dict[tuple[float, str], Bucket] = {}
     for point in points:
-        time = point["time"] // period_s * period_s
+        time = origin + (point["time"] - origin) // period_s * period_s
         unit = "" if combine_units else point["unit"]
         bucket = buckets.setdefault((time, unit), Bucket(time, point["unit"]))
         histogram = orjson.loads(point["histogram"]) if point["histogram"] else None

@@ -1,0 +1,1 @@
+"""CloudWatch metrics: data in, statistics and metric mathematics out."""
