@@ -50,6 +50,15 @@ class Scope:
 
 Function = Callable[[Scope, Sequence[Value]], Value]
 
+
+def _power(base: float, exponent: float) -> float | None:
+    try:
+        value = base**exponent
+    except (OverflowError, ZeroDivisionError):
+        return None
+    return value if isinstance(value, float) else None
+
+
 _OPERATORS: dict[str, Callable[[float, float], float | None]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
@@ -108,11 +117,3 @@ def _combine(
         if value is not None:
             points[time] = value
     return shape.with_points(points)
-
-
-def _power(base: float, exponent: float) -> float | None:
-    try:
-        value = base**exponent
-    except (OverflowError, ZeroDivisionError):
-        return None
-    return value if isinstance(value, float) else None
