@@ -68,4 +68,5 @@ CARD = Card(
     distributed=False,
     default_content_type=LIBSVM,
     default_accept=CSV,
+    prints_configuration=False,
 )

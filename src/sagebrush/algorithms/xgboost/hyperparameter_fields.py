@@ -30,6 +30,23 @@ class ImageWording(Wording):
                 return _unparsable(field.name)
         return _unparsable(field.name)
 
+    def missing_channel(self, name: str) -> str:
+        return f"Missing required channel: {name}"
+
+    def unknown_channel(self, name: str) -> str:
+        return f"Extraneous channel found: {name}"
+
+    def invalid_channel(
+        self,
+        channel: str,
+        setting: str,
+        value: str,
+        allowed: tuple[str, ...],  # noqa: ARG002
+    ) -> str:
+        return (
+            f"Channel configuration for {channel!r} channel is not supported: { {setting: value} }"
+        )
+
 
 def interval(field: Integer | Continuous) -> str:
     """The field's range in the mathematical notation of the messages, ``(0, 1]``."""

@@ -38,13 +38,15 @@ class Model:
     """One model file.
 
     ``head`` names its objective and sizes. The xgboost library is imported only when a prediction
-    needs it: for many rows, and for models whose trees cannot be walked.
+    needs it: for many rows, and for models whose trees cannot be walked. Models in the old binary
+    format, which today's library does not read, are always walked.
     """
 
     def __init__(self, stored: StoredModel, threads: int = 1) -> None:
         self.is_pickle = stored.is_pickle
         self.threads = threads
         self._raw = stored.raw
+        self._only_walks = stored.is_legacy and stored.document is not None
         self._tree_limit = stored.best_ntree_limit
         document = stored.document
         if document is None:
@@ -73,10 +75,10 @@ class Model:
         try:
             booster.load_model(bytearray(self._raw))
         except xgboost.core.XGBoostError as error:
+            reason = str(error).partition("\n")[0]
             raise UnreadableModelError(
-                f"XGB load model error={error}\nxgboost {xgboost.__version__} cannot read it. "
-                "Models in the binary format of xgboost before 2.1, which images up to 1.7-1 "
-                "write, are served by image version 1.7-1 or older."
+                f"XGB load model error={reason}\nxgboost {xgboost.__version__} cannot read it. "
+                "Linear models of images up to 1.7-1 are served by image version 1.7-1 or older."
             ) from error
         booster.set_param("nthread", self.threads)
         return booster
@@ -96,8 +98,17 @@ class Model:
                 "number of features in booster."
             )
         forest = self.forest
-        if forest is None or forest.cost(features.shape[0]) > WALKED_VISITS:
+        if forest is None:
             return self._predict_with_xgboost(features)
+        if forest.cost(features.shape[0]) <= WALKED_VISITS:
+            return self._walk(forest, features)
+        if not self._only_walks:
+            return self._predict_with_xgboost(features)
+        rows = max(WALKED_VISITS // forest.cost(1), 1)
+        starts = range(0, features.shape[0], rows)
+        return np.concatenate([self._walk(forest, features[s : s + rows]) for s in starts])
+
+    def _walk(self, forest: Forest, features: Any) -> Floats:
         margins = forest.margins(_filled(features, self.head.num_feature))
         if not self.head.num_class:
             margins = margins[:, 0]

@@ -52,10 +52,12 @@ def _csv(body: bytes) -> NDArray[np.float32]:
     if len(body) > _SMALL_BODY_BYTES:
         return _large_csv(body)
     lines = body.decode().splitlines()
+    if not lines:
+        raise ValueError("there are no rows")
     delimiter = delimiter_of(lines[0])
     if len(lines) == 1:
         cells = lines[0].split(delimiter)
-        return np.array([[float(cell) if cell else np.nan for cell in cells]]).astype(np.float32)
+        return _single([[float(cell) if cell else np.nan for cell in cells]])
     rows = [
         [float(cell) if cell else np.nan for cell in line.split(delimiter)]
         for line in lines
@@ -65,7 +67,13 @@ def _csv(body: bytes) -> NDArray[np.float32]:
     for index, row in enumerate(rows, 1):
         if len(row) != width:
             raise ValueError(f"row {index} has {len(row)} columns, expected {width}")
-    return np.array(rows).astype(np.float32)
+    return _single(rows)
+
+
+def _single(rows: list[list[float]]) -> NDArray[np.float32]:
+    """The numbers in single precision; too large ones become infinite, which is refused later."""
+    with np.errstate(over="ignore"):
+        return np.array(rows, np.float32)
 
 
 def _large_csv(body: bytes) -> NDArray[np.float32]:

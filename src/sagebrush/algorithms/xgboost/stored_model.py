@@ -1,12 +1,12 @@
 """Reads an ``xgboost-model`` file of any age into a model document and its trees.
 
-xgboost's JSON and UBJSON files share one document layout (doc/model.schema of dmlc/xgboost); the
-binary files that versions before 2.1 wrote are left to an xgboost that can read them.
+xgboost's JSON and UBJSON files share one document layout (doc/model.schema of dmlc/xgboost);
+older binary files are brought into it.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from sagebrush.algorithms.xgboost import objectives, ubjson
 from sagebrush.algorithms.xgboost.forest import Forest, Tree, flatten
+from sagebrush.algorithms.xgboost.legacy import read_legacy_model
 from sagebrush.algorithms.xgboost.pickled import read_pickled_booster
 
 _PICKLE_PROTOCOL_MARKER = b"\x80"
 _PICKLE_TEXT_STARTS = (b"ccopy_reg", b"ccopyreg")
 _FIRST_VERSION_WITHOUT_TREE_LIMIT = 2
+_LEGACY_HEAD_BYTES = 256
 
 
 class UnreadableModelError(Exception):
@@ -30,18 +32,20 @@ class UnreadableModelError(Exception):
 class StoredModel:
     """A model file's content.
 
-    ``raw`` is what xgboost's ``load_model`` takes; ``document`` is None for the old binary format.
+    ``raw`` is what xgboost's ``load_model`` takes; ``is_legacy`` says that only versions before 3.1
+    take it. ``document`` is None for linear models in the old binary format, which only they read.
     ``best_ntree_limit`` bounds the trees per output used by predictions, 0 for all of them.
     """
 
     raw: bytes
     document: Mapping[str, Any] | None
     is_pickle: bool = False
+    is_legacy: bool = False
     best_ntree_limit: int = 0
 
 
 def read_stored_model(path: Path) -> StoredModel:
-    """The model in the file; UnreadableModelError if it holds a pickle of something else."""
+    """The model in the file; UnreadableModelError says why it holds none."""
     data = path.read_bytes()
     if not data.startswith((_PICKLE_PROTOCOL_MARKER, *_PICKLE_TEXT_STARTS)):
         return _plain(data)
@@ -51,33 +55,37 @@ def read_stored_model(path: Path) -> StoredModel:
         raise UnreadableModelError(f"Pickle load error={error}") from error
     model = _plain(pickled.model)
     limit = pickled.best_ntree_limit or model.best_ntree_limit
-    return StoredModel(model.raw, model.document, is_pickle=True, best_ntree_limit=limit)
+    return replace(model, is_pickle=True, best_ntree_limit=limit)
 
 
 def _plain(data: bytes) -> StoredModel:
-    document = _document(data)
-    if document is None:
-        return StoredModel(data, None)
-    if "Model" in document:
-        model = document["Model"]
-        text = _is_json(data)
-        raw = json.dumps(model).encode() if text else ubjson.member_bytes(data, "Model")
-        return StoredModel(raw or b"", model, best_ntree_limit=_tree_limit(model))
-    return StoredModel(data, document, best_ntree_limit=_tree_limit(document))
+    if not data.startswith(b"{"):
+        return _legacy(data)
+    try:
+        document = json.loads(data) if _is_json(data) else ubjson.decode(data)
+        raw: bytes | None = data
+        if "Model" in document:
+            document = document["Model"]
+            text = _is_json(data)
+            raw = json.dumps(document).encode() if text else ubjson.member_bytes(data, "Model")
+        return StoredModel(raw or b"", document, best_ntree_limit=_tree_limit(document))
+    except (ValueError, TypeError, KeyError) as error:
+        raise UnreadableModelError(f"XGB load model error={error!r}") from error
+
+
+def _legacy(data: bytes) -> StoredModel:
+    try:
+        document = read_legacy_model(data)
+    except ValueError as error:
+        if b"gblinear" in data[:_LEGACY_HEAD_BYTES]:
+            return StoredModel(data, None, is_legacy=True)
+        raise UnreadableModelError(f"XGB load model error={error}") from error
+    limit = _tree_limit(document)
+    return StoredModel(data, document, is_legacy=True, best_ntree_limit=limit)
 
 
 def _is_json(data: bytes) -> bool:
     return data[1:].lstrip().startswith((b'"', b"}"))
-
-
-def _document(data: bytes) -> dict[str, Any] | None:
-    if not data.startswith(b"{"):
-        return None
-    try:
-        document = json.loads(data) if _is_json(data) else ubjson.decode(data)
-    except ValueError as error:
-        raise UnreadableModelError(f"XGB load model error={error}") from error
-    return document if isinstance(document, dict) else None
 
 
 def _tree_limit(document: Mapping[str, Any]) -> int:
@@ -140,9 +148,16 @@ def forest_of(document: Mapping[str, Any], best_ntree_limit: int = 0) -> Forest 
             return None
         weight = 1.0 if weights is None else float(weights[index])
         trees.append(_tree(stored, int(model["tree_info"][index]), weight))
+    return flatten(trees, _intercepts(head, learner["learner_model_param"]), head.num_feature)
+
+
+def _intercepts(head: ModelHead, parameters: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Each output's margin before the first tree."""
+    if "base_margin" in parameters:
+        return np.full(head.outputs, parameters["base_margin"], np.float32)
     scores = np.broadcast_to(head.base_scores, (head.outputs,)).tolist()
     margins = [objectives.intercept_margin(head.objective, score) for score in scores]
-    return flatten(trees, np.array(margins, np.float32), head.num_feature)
+    return np.array(margins, np.float32)
 
 
 def _only_for_xgboost(stored: Mapping[str, Any]) -> bool:
