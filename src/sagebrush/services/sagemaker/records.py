@@ -31,7 +31,8 @@ class Progress:
     attempts.
     `log_epoch` is the suffix of the log streams of this attempt; `log_offsets` the bytes of each
     host's log already in the log store. `ending` says why the processes were told to stop
-    (`stop`, `wait`, `interrupt`), else is empty.
+    (`stop`, `wait`, `interrupt`), else is empty. `interruptions` and `retries` count why there was
+    another attempt.
     """
 
     transitions: list[dict[str, Any]] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Progress:
     failure_reason: str | None = None
     attempt: int = 0
     interruptions: int = 0
+    retries: int = 0
     running_s: float = 0.0
     attempt_started: float | None = None
     log_epoch: int = 0

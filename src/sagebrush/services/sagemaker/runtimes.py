@@ -16,14 +16,8 @@ from sagebrush.run.environments import Environments
 from sagebrush.run.families import Family
 from sagebrush.services.platform import Platform
 
-_MODULES = (
-    "numpy",
-    "scipy.sparse",
-    "?pyarrow.csv",
-    "?pyarrow.parquet",
-    "?xgboost",
-    "sagebrush.algorithms.*",
-)
+# The preloaded parent of the base environment, which the server declares.
+BASE_FAMILY = "algorithms"
 
 
 @dataclass(frozen=True)
@@ -50,13 +44,11 @@ async def runtime_of(
     `tell` gets lines of progress. Raises `run.environments.BuildError` when the environment cannot
     be built and ConfigurationError when no interpreter on this machine fits.
     """
-    interpreter = ""
-    if environment.requirements:
-        path = await environments().ensure(environment.name, environment.requirements, tell)
-        interpreter = os.fspath(path)
-    _declare(platform, environment.name, interpreter)
+    if not environment.requirements:
+        return Runtime(BASE_FAMILY)
+    path = await environments().ensure(environment.name, environment.requirements, tell)
+    interpreter = os.fspath(path)
+    families = platform.supervisor.zygotes.families
+    modules = families[BASE_FAMILY].modules
+    families.setdefault(environment.name, Family(environment.name, modules, interpreter))
     return Runtime(environment.name, interpreter)
-
-
-def _declare(platform: Platform, name: str, interpreter: str) -> None:
-    platform.supervisor.zygotes.families.setdefault(name, Family(name, _MODULES, interpreter))

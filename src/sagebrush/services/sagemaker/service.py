@@ -18,6 +18,7 @@ _RESOURCES = (
     "endpoint_configs",
     "endpoints",
     "models",
+    "search",
     "tags",
     "training_jobs",
 )

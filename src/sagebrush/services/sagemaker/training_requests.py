@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 from sagebrush.base.arns import Arn
@@ -16,6 +17,11 @@ from sagebrush.services.sagemaker.instances import instance_of
 MAX_RUNTIME_LIMIT_S = 28 * 86_400
 # As many instances as a new account may use of one type at once.
 INSTANCE_LIMIT = 20
+# A spot job's Environment can say when its attempts are interrupted, to try out how it resumes.
+INTERRUPTION_VARIABLE = "SAGEBRUSH_SPOT_INTERRUPTION_SECONDS"
+_TIMES = re.compile(r"\d+(\.\d+)?(,\d+(\.\d+)?)*")
+_PLATFORM_FOLDERS = ("input", "model", "output", "code")
+_FREE_FOLDERS = ("opt", "tmp", "mnt", "home", "root", "data", "checkpoints", "workspace")
 _UNSUPPORTED = (
     "ServerlessJobConfig",
     "MlflowConfig",
@@ -35,10 +41,23 @@ def check_training_request(context: Context, request: dict[str, Any]) -> None:
     _check_role(context, request["RoleArn"])
     _check_resources(request.get("ResourceConfig"))
     _check_stopping(request)
+    interruption_times_s(request)
     _location(request["OutputDataConfig"]["S3OutputPath"])
     if "CheckpointConfig" in request:
         _location(request["CheckpointConfig"]["S3Uri"])
+        _check_checkpoint_path(request["CheckpointConfig"].get("LocalPath"))
     _check_channels(context, request)
+
+
+def _check_checkpoint_path(path: str | None) -> None:
+    """A job's checkpoints must not lie over what the platform or the image puts somewhere."""
+    if not path:
+        return
+    parts = PurePosixPath(path).parts
+    own = parts[:3] == ("/", "opt", "ml")
+    taken = own and (len(parts) < 4 or parts[3] in _PLATFORM_FOLDERS)
+    if ".." in parts or len(parts) < 3 or taken or (not own and parts[1] not in _FREE_FOLDERS):
+        raise faults.invalid(f"CheckpointConfig.LocalPath {path} cannot hold checkpoints.")
 
 
 def _check_metric_definitions(definitions: list[dict[str, str]]) -> None:
@@ -106,6 +125,20 @@ def _check_resources(resources: dict[str, Any] | None) -> None:
     total = sum(count for _, _, count in groups)
     if total > INSTANCE_LIMIT:
         raise faults.over_limit(groups[0][1], INSTANCE_LIMIT, 0, total)
+
+
+def interruption_times_s(request: dict[str, Any]) -> list[float]:
+    """Return after how many seconds of training each attempt of a spot job is interrupted.
+
+    Raises:
+        ApiError: the variable of the job's Environment that says so is not a list of numbers.
+    """
+    text = request.get("Environment", {}).get(INTERRUPTION_VARIABLE, "")
+    if not text or not request.get("EnableManagedSpotTraining"):
+        return []
+    if not _TIMES.fullmatch(text):
+        raise faults.invalid(f"{INTERRUPTION_VARIABLE} must be seconds, separated by commas.")
+    return [float(part) for part in text.split(",")]
 
 
 def _check_stopping(request: dict[str, Any]) -> None:

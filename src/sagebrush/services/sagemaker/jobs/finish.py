@@ -15,6 +15,7 @@ from pathlib import Path
 from sagebrush.engines.objects import BucketNotFound, parse_s3_uri
 from sagebrush.run.archive import read_beneath
 from sagebrush.run.records import Exit, Reason
+from sagebrush.run.supervisor import Lost
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.descriptions import is_compressed, output_location
 from sagebrush.services.sagemaker.jobs.errors import JobFailure
@@ -54,6 +55,20 @@ MAX_WAIT = Outcome(
 )
 
 
+def internal_error(ended: Exit | Lost) -> str | None:
+    """Return what went wrong on the platform's side, which a retry may mend; else None."""
+    if isinstance(ended, Lost):
+        return (
+            "The processes of the training job ended without a trace: the machine was restarted or"
+            " they were killed."
+        )
+    if ended.reason is Reason.INTERRUPTED:
+        return "The training job was interrupted: the machine was shut down."
+    if ended.reason is Reason.START_FAILED:
+        return ended.error or "The processes could not be started."
+    return None
+
+
 def failed(reason: str) -> Outcome:
     """Return the end of a job that failed."""
     return Outcome("Failed", "Failed", "Training job failed", reason[:_FAILURE_LENGTH])
@@ -73,7 +88,7 @@ def outcome_of(ended: Exit, ending: str, directory: Path, hosts: Sequence[Host])
         return failed(f"ClientError: Data download failed:{ended.error}")
     if ended.reason is Reason.ARCHIVE_FAILED:
         return failed(f"ClientError: Artifact upload failed:{ended.error}")
-    return failed(f"InternalServerError: {ended.error or 'the processes could not be run'}")
+    return failed(f"InternalServerError: {internal_error(ended)}")
 
 
 def _failure_reason(ended: Exit, directory: Path, hosts: Sequence[Host]) -> str:

@@ -23,7 +23,7 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _SHORTEST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
-# Lines of one transaction: the event loop gets a turn between them.
+# Lines searched for metrics before the event loop gets a turn.
 _LINES_PER_TURN = 500
 
 
@@ -98,19 +98,22 @@ class LogCollector:
             if batch.offset == offset:
                 continue
             grown = True
-            # All but the last part are stored under the old offset: a restart tells them again
-            # rather than losing the rest.
-            for start in range(0, len(batch.lines), _LINES_PER_TURN):
-                part = batch.lines[start : start + _LINES_PER_TURN]
-                if start + _LINES_PER_TURN >= len(batch.lines):
-                    self._offsets[host] = batch.offset
-                self._store(host, part)
-                await asyncio.sleep(0)
+            found = await self._scan(batch.lines)
+            self._offsets[host] = batch.offset
+            self._store(host, batch.lines, found)
         return grown
 
-    def _store(self, host: str, lines: Sequence[str]) -> None:
+    async def _scan(self, lines: Sequence[str]) -> list[tuple[str, float]]:
+        found: list[tuple[str, float]] = []
+        for start in range(0, len(lines), _LINES_PER_TURN):
+            for line in lines[start : start + _LINES_PER_TURN]:
+                found += self._scanner.scan(line)
+            if start + _LINES_PER_TURN < len(lines):
+                await asyncio.sleep(0)
+        return found
+
+    def _store(self, host: str, lines: Sequence[str], found: Sequence[tuple[str, float]]) -> None:
         now = self._platform.clock.now()
-        found = [(name, value) for line in lines for name, value in self._scanner.scan(line)]
         with self._platform.db.transaction():
             self._put(host, lines)
             self._put_metrics(found, now)

@@ -8,12 +8,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sagebrush.algorithms import ResolvedImage
 from sagebrush.run.spec import Access, Archive, Entry, Limits, Member, Mount, ProcessSpec
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.descriptions import DEFAULT_MAX_RUNTIME_S, job_arn
 from sagebrush.services.sagemaker.jobs.channels import channels_of
+from sagebrush.services.sagemaker.jobs.checkpoints import CheckpointSync
 from sagebrush.services.sagemaker.jobs.hosts import (
     Host,
     hosts_of,
@@ -33,10 +35,14 @@ _COMPRESSION_LEVEL = 3
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 
 
+def jobs_folder(platform: Platform) -> Path:
+    """Return the folder of all training jobs' folders."""
+    return platform.settings.data_dir.absolute() / "jobs" / "training"
+
+
 def job_directory(platform: Platform, job: TrainingJob) -> Path:
     """Return the folder of a job's current attempt."""
-    folder = platform.settings.data_dir.absolute() / "jobs" / "training"
-    return folder / f"{job.id}-{job.progress.attempt}"
+    return jobs_folder(platform) / f"{job.id}-{job.progress.attempt}"
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,14 @@ async def prepare(platform: Platform, job: TrainingJob) -> Preparation:
     for host in hosts:
         make_layout(host)
         write_config(host, hosts, channels, job.request)
+        if "CheckpointConfig" in job.request:
+            checkpoint_folder(job, host).mkdir(parents=True, exist_ok=True)
     stager = Stager(platform.objects, directory, hosts, job.region, job.request["RoleArn"])
-    return Preparation(directory, hosts, await stager.stage(channels))
+    prepared = Preparation(directory, hosts, await stager.stage(channels))
+    if "CheckpointConfig" in job.request:
+        folders = {host.name: checkpoint_folder(job, host) for host in hosts}
+        await CheckpointSync(platform, job, directory, folders).restore()
+    return prepared
 
 
 def specification(
@@ -83,17 +95,13 @@ def specification(
     members = tuple(
         Member(
             name=host.name,
-            entry=Entry(
-                "sagebrush.algorithms.__main__:main",
-                {"arguments": ["train", image.card.name, "--root", CONTAINER_ROOT]},
-            ),
+            **_program(image),
             environment=_environment(platform, job, host, threads),
             mounts=_mounts(job, host, staged.mounts[host.name]),
             threads=threads,
         )
         for host in hosts
     )
-    condition = job.request.get("StoppingCondition", {})
     return ProcessSpec(
         name=f"training-{job.id}",
         directory=str(prepared.directory),
@@ -103,11 +111,24 @@ def specification(
         hidden=(str(platform.settings.data_dir.absolute()),),
         network=not job.request.get("EnableNetworkIsolation", False),
         limits=Limits(memory_bytes=memory_bytes, cpu_count=float(cpu_count)),
-        max_runtime_s=float(condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_S)),
+        max_runtime_s=_runtime_left_s(job),
         grace_s=STOP_GRACE_S,
         feeders=tuple(staged.feeders),
         archives=_archives(job, hosts),
     )
+
+
+def _runtime_left_s(job: TrainingJob) -> float:
+    """Return what earlier attempts left of the time that all of them may take together."""
+    condition = job.request.get("StoppingCondition", {})
+    whole_s = float(condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_S))
+    return max(1.0, whole_s - job.progress.running_s)
+
+
+def _program(image: ResolvedImage) -> dict[str, Any]:
+    """Return what a host of the job runs, as members of `Member`."""
+    arguments = ["train", image.card.name, "--root", CONTAINER_ROOT]
+    return {"entry": Entry("sagebrush.algorithms.__main__:main", {"arguments": arguments})}
 
 
 def _archives(job: TrainingJob, hosts: Sequence[Host]) -> tuple[Archive, ...]:
@@ -130,12 +151,9 @@ def _archives(job: TrainingJob, hosts: Sequence[Host]) -> tuple[Archive, ...]:
     )
 
 
-def checkpoint_folder(job: TrainingJob, host: Host) -> Path | None:
-    """Return the folder on this machine of a host's checkpoints; None when there are none."""
-    config = job.request.get("CheckpointConfig")
-    if config is None:
-        return None
-    local = config.get("LocalPath") or CHECKPOINT_PATH
+def checkpoint_folder(job: TrainingJob, host: Host) -> Path:
+    """Return the folder on this machine of a host's checkpoints, for a job that keeps some."""
+    local = job.request["CheckpointConfig"].get("LocalPath") or CHECKPOINT_PATH
     if local.startswith(CONTAINER_ROOT + "/"):
         return host.root / local.removeprefix(CONTAINER_ROOT + "/")
     return host.root.parent / "checkpoints"
@@ -143,9 +161,8 @@ def checkpoint_folder(job: TrainingJob, host: Host) -> Path | None:
 
 def _mounts(job: TrainingJob, host: Host, channels: Sequence[Mount]) -> tuple[Mount, ...]:
     mounts = [Mount(str(host.root), CONTAINER_ROOT, Access.READ_WRITE), *channels]
-    folder = checkpoint_folder(job, host)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    if "CheckpointConfig" in job.request:
+        folder = checkpoint_folder(job, host)
         if host.root not in folder.parents:
             local = job.request["CheckpointConfig"]["LocalPath"]
             mounts.append(Mount(str(folder), local, Access.READ_WRITE))

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import shutil
 
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import records
 from sagebrush.services.sagemaker.jobs.carry import JobRun
-from sagebrush.services.sagemaker.jobs.finish import STOPPED, failed
+from sagebrush.services.sagemaker.jobs.finish import MAX_WAIT, STOPPED, Outcome, failed
 from sagebrush.services.sagemaker.jobs.hosts import machine_cpu_count
+from sagebrush.services.sagemaker.jobs.prepare import job_directory, jobs_folder
 from sagebrush.services.sagemaker.records import TrainingJob
 
 _WORKER = "sagemaker.training"
@@ -72,12 +75,14 @@ class TrainingRunner:
             if run is not None:
                 if job.status == "Stopping":
                     run.stop.set()
-            elif job.status == "Stopping" and not job.progress.attempt:
-                self._end_waiting(job)
-            elif len(self._runs) < self._capacity or job.progress.attempt:
+            elif job.progress.attempt or len(self._runs) < self._capacity:
                 self._begin(job)
-            elif job.secondary_status == "Starting":
-                self._mark_waiting(job)
+            elif job.status == "Stopping":
+                self._end_waiting(job, STOPPED)
+            elif self._wait_left_s(job) <= 0:
+                self._end_waiting(job, MAX_WAIT)
+            elif job.secondary_status != "Pending":
+                self._keep_waiting(job)
 
     def _begin(self, job: TrainingJob) -> None:
         run = JobRun(self._platform, job.id, beside=len(self._runs))
@@ -102,16 +107,24 @@ class TrainingRunner:
             run.ended.set()
             self.wake()
 
-    def _end_waiting(self, job: TrainingJob) -> None:
+    def _end_waiting(self, job: TrainingJob, outcome: Outcome) -> None:
         now = self._platform.clock.now()
 
         def apply(job: TrainingJob) -> None:
-            records.advance(job, STOPPED.secondary, STOPPED.message, now, status=STOPPED.status)
+            records.advance(job, outcome.secondary, outcome.message, now, status=outcome.status)
 
         records.change(self._platform.db, job.id, apply)
 
-    def _mark_waiting(self, job: TrainingJob) -> None:
+    def _wait_left_s(self, job: TrainingJob) -> float:
+        """Return how much longer a spot job may wait; for ever if it is none."""
+        limit_s = job.request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds", math.inf)
+        return float(job.created + limit_s - self._platform.clock.now())
+
+    def _keep_waiting(self, job: TrainingJob) -> None:
         now = self._platform.clock.now()
+        left_s = self._wait_left_s(job)
+        if math.isfinite(left_s):
+            asyncio.get_running_loop().call_later(left_s, self.wake)
 
         def apply(job: TrainingJob) -> None:
             records.advance(job, "Pending", "Training job waiting for capacity", now)
@@ -128,7 +141,17 @@ def runner_of(platform: Platform) -> TrainingRunner:
 async def start(platform: Platform) -> None:
     """Begin running jobs; those of an earlier server are taken up where they are."""
     runner = platform.workers[_WORKER] = TrainingRunner(platform)
+    await asyncio.to_thread(_remove_leftovers, platform, records.active_jobs(platform.db))
     runner.wake()
+
+
+def _remove_leftovers(platform: Platform, active: list[TrainingJob]) -> None:
+    """Remove the folders of jobs that ended before theirs could be removed."""
+    kept = {job_directory(platform, job) for job in active}
+    folder = jobs_folder(platform)
+    for directory in folder.iterdir() if folder.is_dir() else ():
+        if directory not in kept:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 async def stop(platform: Platform) -> None:
