@@ -10,6 +10,7 @@ from sagebrush.algorithms.formats.record_columns import Positions, TensorColumn
 from sagebrush.algorithms.formats.record_fields import FLOAT32, FLOAT64
 from sagebrush.algorithms.formats.varint import decode_varints
 
+_SHORT_SPAN_BYTES = 64
 _ITEM_BYTES = {FLOAT32: 4, FLOAT64: 8}
 _DTYPE: dict[int, np.dtype[Any]] = {FLOAT32: np.dtype("<f4"), FLOAT64: np.dtype("<f8")}
 
@@ -39,7 +40,7 @@ def ragged_values(
     sizes = column.values_end - column.values_start
     if (sizes % item_bytes).any():
         raise ValueError("the values of a tensor do not fill whole numbers")
-    run = np.frombuffer(_joined(data, column.values_start, column.values_end), np.uint8)
+    run = _joined(data, column.values_start, column.values_end)
     return run.view(_DTYPE[column.kind]).astype(np.float32, copy=False), sizes // item_bytes
 
 
@@ -47,7 +48,7 @@ def ragged_integers(
     data: NDArray[np.uint8], starts: Positions, ends: Positions
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """All integers of the packed runs in one array, and how many each run has."""
-    run = np.frombuffer(_joined(data, starts, ends), np.uint8)
+    run = _joined(data, starts, ends)
     edges = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(ends - starts, out=edges[1:])
     last = run < 0x80
@@ -74,13 +75,21 @@ def _equal_spans(data: NDArray[np.uint8], starts: Positions, size_bytes: int) ->
         step = int(steps[0]) if count > 1 else size_bytes
         first = data[int(starts[0]) :]
         return as_strided(first, (count, size_bytes), (step, 1)).copy()
+    if size_bytes <= _SHORT_SPAN_BYTES:
+        return data[starts[:, None] + np.arange(size_bytes)]
     rows = np.empty((count, size_bytes), np.uint8)
     for row, start in enumerate(starts.tolist()):
         rows[row] = data[start : start + size_bytes]
     return rows
 
 
-def _joined(data: NDArray[np.uint8], starts: Positions, ends: Positions) -> bytes:
+def _joined(data: NDArray[np.uint8], starts: Positions, ends: Positions) -> NDArray[np.uint8]:
+    """All spans one after the other in a new array."""
+    sizes = ends - starts
+    total = int(sizes.sum())
+    if total <= _SHORT_SPAN_BYTES * len(starts):
+        before = np.cumsum(sizes) - sizes
+        return data[np.arange(total) + np.repeat(starts - before, sizes)]
     view = data.data
     spans = zip(starts.tolist(), ends.tolist(), strict=True)
-    return b"".join([view[start:end] for start, end in spans])
+    return np.frombuffer(b"".join([view[start:end] for start, end in spans]), np.uint8)

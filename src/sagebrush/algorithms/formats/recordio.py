@@ -58,9 +58,10 @@ def find_frames(
     """
     pieces: list[NDArray[np.int64]] = []
     singles: list[tuple[int, int]] = []
-    position, count, split = 0, 0, False
+    position, count, split, previous = 0, 0, False, -1
+    unpack = _HEADER.unpack_from
     while position + 8 <= size:
-        magic, word = _HEADER.unpack_from(buffer, position)
+        magic, word = unpack(buffer, position)
         if magic != MAGIC:
             raise FramingError(first_index + count, "the record's magic number is missing")
         length = word & MAX_PAYLOAD_BYTES
@@ -68,13 +69,16 @@ def find_frames(
         stride = 8 + ((length + 3) & ~3)
         if position + (8 + length if final else stride) > size:
             break
-        run = _equal_run(buffer, position, stride, size)
+        # Two records of one length suggest a run; data of varying lengths pays nothing for it.
+        run = _equal_run(buffer, position, stride, size) if word == previous else 1
+        previous = word
+        start = position + 8
         if run > 1:
             _flush(singles, pieces)
-            begin = np.arange(position + 8, position + 8 + run * stride, stride, dtype=np.int64)
+            begin = np.arange(start, start + run * stride, stride, dtype=np.int64)
             pieces.append(np.stack([begin, begin + length], axis=1))
         else:
-            singles.append((position + 8, position + 8 + length))
+            singles.append((start, start + length))
         position += run * stride
         count += run
     _flush(singles, pieces)
@@ -91,16 +95,11 @@ def _flush(singles: list[tuple[int, int]], pieces: list[NDArray[np.int64]]) -> N
 def _equal_run(
     buffer: bytes | bytearray | memoryview, position: int, stride: int, size: int
 ) -> int:
-    """How many records from ``position`` on have one and the same length, so the same stride.
-
-    A look at the next header keeps data of varying lengths from paying for the vector comparison.
-    """
+    """How many records from ``position`` on have one and the same length, so the same stride."""
     possible = (size - position) // stride
-    if possible < _SHORT_RUN or (
-        buffer[position : position + 8] != buffer[position + stride : position + stride + 8]
-    ):
+    if possible < _SHORT_RUN:
         return 1
-    limit = _SHORT_RUN
+    limit = 2
     while True:
         limit = min(possible, limit * 8)
         headers: NDArray[np.uint64] = np.ndarray(

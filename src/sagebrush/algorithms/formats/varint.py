@@ -20,18 +20,16 @@ def decode_varints(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
     if not last[-1]:
         raise ValueError("packed integers end inside a varint")
     ends = np.flatnonzero(last)
-    starts = np.empty_like(ends)
-    starts[0] = 0
-    np.add(ends[:-1], 1, out=starts[1:])
-    sizes = ends - starts + 1
+    sizes = np.diff(ends, prepend=-1)
     longest = int(sizes.max())
     if longest > MAX_VARINT_BYTES:
         raise ValueError("a varint is longer than ten bytes")
-    values = (packed[starts] & 0x7F).astype(np.uint64)
+    # From the last byte of each value backwards: most bits first.
+    values = packed[ends].astype(np.uint64)
     for index in range(1, longest):
-        rows = np.flatnonzero(sizes > index) if index > 1 else np.flatnonzero(sizes > 1)
-        part = (packed[starts[rows] + index] & 0x7F).astype(np.uint64)
-        values[rows] |= part << np.uint64(7 * index)
+        rows = np.flatnonzero(sizes > index)
+        part = packed[ends[rows] - index] & 0x7F
+        values[rows] = values[rows] << np.uint64(7) | part
     return values
 
 
