@@ -60,7 +60,8 @@ class Card:
     ``hyperparameters``, ``train`` and ``load`` are dotted references ``package.module:attribute``
     to a Schema, a ``train(context, parameters)`` and a ``load(model_dir, environment)``, so that
     a card costs nothing to import. ``default_content_type`` is what a channel without a
-    ContentType holds; ``default_accept`` answers a request without an Accept header.
+    ContentType holds; ``environments`` are those that some tag needs besides the base one;
+    ``default_accept`` answers a request without an Accept header.
     ``prints_configuration`` says that the job's log begins with its merged hyperparameters, as the
     first-party images' does.
     """
@@ -77,6 +78,7 @@ class Card:
     train: str
     load: str
     environment_of: Callable[[str], Environment] = first_party_environment
+    environments: tuple[Environment, ...] = ()
     distributed: bool = False
     default_content_type: str = "application/x-recordio-protobuf"
     default_accept: str = "application/json"

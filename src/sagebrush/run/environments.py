@@ -27,7 +27,7 @@ Progress = Callable[[str], None]
 _MARKER = "sagebrush-environment.json"
 _LOCK_POLL_S = 0.1
 _SHOWN_LINES = 8
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class BuildError(SagebrushError):

@@ -65,6 +65,7 @@ CARD = Card(
     train="sagebrush.algorithms.xgboost.train:train",
     load="sagebrush.algorithms.xgboost.serve:load",
     environment_of=environment_of,
+    environments=(XGBOOST_1_7,),
     distributed=False,
     default_content_type=LIBSVM,
     default_accept=CSV,
