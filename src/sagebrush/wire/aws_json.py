@@ -51,7 +51,7 @@ class JsonCodec:
             assert output is not None
             assert stream is not None
             return rpc_stream_response(self._events, output, stream, result)
-        body = b"{}" if self._write is None else orjson.dumps(self._write(result))
+        body = b"" if self._write is None else orjson.dumps(self._write(result))
         return Response(200, {"content-type": self._content_type}, body)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _REGION = re.compile(r"(?:^|[.-])([a-z]{2}(?:-[a-z]+){1,2}-\d)(?=[.-]|$)")
 # `bucket.s3.region.amazonaws.com`, `bucket.s3-region...`, `bucket.s3.localhost`; the last `.s3`
 # counts, since bucket names may hold dots.
 _BUCKET_HOST = re.compile(r"(?P<bucket>.+)\.s3(?:[.-].*)")
 _LOCAL_SUFFIX = ".localhost"
+# A server sees few host names, and each of them in every request.
+_CACHED_HOSTS = 1024
 
 
 def host_name(header: str) -> str:
@@ -18,6 +21,7 @@ def host_name(header: str) -> str:
     return header.partition(":")[0].lower()
 
 
+@lru_cache(maxsize=_CACHED_HOSTS)
 def bucket_of(host: str) -> str | None:
     """Return the bucket in a host name, or None for path-style hosts.
 
@@ -33,6 +37,7 @@ def bucket_of(host: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=_CACHED_HOSTS)
 def region_of(host: str) -> str | None:
     """Return the region named in a host, or None."""
     match = _REGION.search(host)

@@ -112,18 +112,25 @@ def _s3_refusal(operation: Operation, found: list[Violation]) -> ApiError:
         None,
     )
     location = None if member is None else member.traits.get("location")
+    if first.path.endswith("locationConstraint"):
+        return ApiError(
+            "InvalidLocationConstraint",
+            "The specified location-constraint is not valid",
+            status=400,
+        )
     if location is None:
         return malformed(operation, str(first))
     wire_name = (member.location_name if member is not None else None) or top
     if wire_name.lower() == "x-amz-storage-class":
-        return ApiError("InvalidStorageClass", "The storage class you specified is not valid")
+        return ApiError(
+            "InvalidStorageClass", "The storage class you specified is not valid", status=400
+        )
     details = {"ArgumentName": wire_name}
     if first.value is not None and first.kind != "required":
         details["ArgumentValue"] = first.value
     if first.kind == "required":
-        return ApiError(
-            "InvalidRequest", f"Missing required parameter for this request: '{wire_name}'"
-        )
+        message = f"Missing required parameter for this request: '{wire_name}'"
+        return ApiError("InvalidRequest", message, status=400)
     if wire_name == "encoding-type":
         message = "Invalid Encoding Method specified in Request"
     else:

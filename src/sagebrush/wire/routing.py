@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from sagebrush.base.errors import ApiError
+from sagebrush.wire.compression import inflate
 from sagebrush.wire.hosts import bucket_of, host_name, region_of
 from sagebrush.wire.index import ServiceInfo
 from sagebrush.wire.messages import Request
@@ -31,6 +32,7 @@ _FORM_PROTOCOLS = frozenset({"query", "ec2"})
 _REST_PROTOCOLS = frozenset({"rest-json", "rest-xml"})
 # Signing names under which S3's own operations also come.
 _S3_SIGNING_NAMES = frozenset({"s3", "s3express", "s3-object-lambda"})
+_CACHED_HOSTS = 1024
 _S3_CONTROL_PATH = "/v20180820/"
 _S3_CONTROL_HEADERS = frozenset({"x-amz-account-id", "x-amz-outpost-id"})
 
@@ -97,6 +99,7 @@ class Router:
     def __init__(self, services: Catalogue, preferred: frozenset[str] = frozenset()) -> None:
         self._catalogue = services
         self._preferred = preferred
+        self._candidates: dict[tuple[str, str], list[ServiceInfo]] = {}
         self._targets: dict[str, tuple[ServiceModel, Operation]] = {}
 
     @cached_property
@@ -184,6 +187,8 @@ class Router:
         return needs_body(request) or "Action=" in request.query
 
     def _of_action(self, route: Route, request: Request, scope: Scope) -> Route:
+        if needs_body(request):
+            _inflate_form(route, request)
         parameters = _form(request)
         action = parameters.get("Action", [""])[-1]
         version = parameters.get("Version", [""])[-1]
@@ -244,9 +249,15 @@ class Router:
             if named is not None:
                 return [named]
             return [self._catalogue.services["s3control" if is_control else "s3"]]
-        infos = self._by_signing_name.get(scope.service, [])
-        rest = [info for info in infos if _REST_PROTOCOLS.intersection(info.protocols)]
-        return sorted(rest, key=lambda info: -_endpoint_match(info, host))
+        known = self._candidates.get((scope.service, host))
+        if known is None:
+            infos = self._by_signing_name.get(scope.service, [])
+            rest = [info for info in infos if _REST_PROTOCOLS.intersection(info.protocols)]
+            known = sorted(rest, key=lambda info: -_endpoint_match(info, host))
+            if len(self._candidates) >= _CACHED_HOSTS:
+                self._candidates.clear()
+            self._candidates[scope.service, host] = known
+        return known
 
     def _service_of_host(self, host: str) -> ServiceInfo | None:
         """Return the REST service whose endpoint an unsigned request names, or None."""
@@ -266,6 +277,13 @@ def _use_bucket_of(route: Route, host: str) -> None:
     if bucket is not None:
         route.bucket_in_host = bucket
         route.path = f"/{bucket}{route.path}"
+
+
+def _inflate_form(route: Route, request: Request) -> None:
+    try:
+        inflate(request)
+    except ApiError as error:
+        raise RoutingError(route, error.code, error.message, error.status or 400) from None
 
 
 def _form(request: Request) -> dict[str, list[str]]:

@@ -40,7 +40,7 @@ def parse_xml(body: bytes) -> Element:
     try:
         parser.Parse(body, True)
         root: Element = builder.close()
-    except (expat.ExpatError, AssertionError, ValueError) as error:
+    except (expat.ExpatError, AssertionError, LookupError, ValueError) as error:
         raise XmlError(str(error)) from None
     return root
 
