@@ -68,6 +68,8 @@ class Wording:
         self, channel: str, setting: str, value: str, allowed: tuple[str, ...]
     ) -> str:
         """A channel's ContentType, TrainingInputMode or S3DistributionType is not supported."""
+        if setting == "ContentType":
+            return f"No iterator has been registered for ContentType {(value, '1.0')!r}"
         return (
             f"{_BAD_INPUT}Caused by: {value!r} is not one of {list(allowed)!r}\n\n"
             f"On instance[{channel!r}][{setting!r}]:\n    {value!r}"

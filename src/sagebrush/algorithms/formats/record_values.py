@@ -76,7 +76,8 @@ def _equal_spans(data: NDArray[np.uint8], starts: Positions, size_bytes: int) ->
         first = data[int(starts[0]) :]
         return as_strided(first, (count, size_bytes), (step, 1)).copy()
     if size_bytes <= _SHORT_SPAN_BYTES:
-        return data[starts[:, None] + np.arange(size_bytes)]
+        spans: NDArray[np.uint8] = data[starts[:, None] + np.arange(size_bytes)]
+        return spans
     rows = np.empty((count, size_bytes), np.uint8)
     for row, start in enumerate(starts.tolist()):
         rows[row] = data[start : start + size_bytes]
@@ -89,7 +90,8 @@ def _joined(data: NDArray[np.uint8], starts: Positions, ends: Positions) -> NDAr
     total = int(sizes.sum())
     if total <= _SHORT_SPAN_BYTES * len(starts):
         before = np.cumsum(sizes) - sizes
-        return data[np.arange(total) + np.repeat(starts - before, sizes)]
+        run: NDArray[np.uint8] = data[np.arange(total) + np.repeat(starts - before, sizes)]
+        return run
     view = data.data
     spans = zip(starts.tolist(), ends.tolist(), strict=True)
     return np.frombuffer(b"".join([view[start:end] for start, end in spans]), np.uint8)

@@ -13,6 +13,7 @@ from sagebrush.algorithms.formats.media_type import MediaType
 from sagebrush.algorithms.formats.recordio_protobuf import read_blocks
 
 RECORDIO_PROTOBUF = "application/x-recordio-protobuf"
+CSV = "text/csv"
 
 
 def training_batches(
@@ -32,6 +33,10 @@ def training_batches(
     and the file whose rows are not ``feature_dim`` wide.
     """
     media = MediaType.parse(reader.config.content_type or default_content_type)
+    if media.name not in (RECORDIO_PROTOBUF, CSV):
+        raise ClientError(
+            f"No iterator has been registered for ContentType {(media.name, '1.0')!r}"
+        )
     blocks = _blocks(reader, media, feature_dim, default_label_size)
     return rebatch(blocks, batch_rows)
 
@@ -42,11 +47,26 @@ def _blocks(
     width = feature_dim
     labelled: bool | None = None
     for stream in reader.streams():
-        for block in _stream_blocks(stream, media, feature_dim, default_label_size):
+        rows = _stream_blocks(stream, media, feature_dim, default_label_size)
+        for block in _named_after_channel(rows, reader.config.name, media.name):
             width = width or block.features.shape[1]
             labelled = block.labels is not None if labelled is None else labelled
             _require_alike(block, stream.name, width, labelled)
             yield block
+
+
+def _named_after_channel(
+    blocks: Iterator[Batch], channel: str, content_type: str
+) -> Iterator[Batch]:
+    """The blocks; a ClientError among them in the first-party images' words about a channel."""
+    try:
+        yield from blocks
+    except ClientError as error:
+        raise ClientError(
+            f"Unable to read data channel {channel!r}. Requested content-type is "
+            f"{content_type!r}. Please verify the data matches the requested content-type. "
+            f"(caused by ValueError)\n\nCaused by: {error}"
+        ) from error
 
 
 def _stream_blocks(
@@ -55,11 +75,9 @@ def _stream_blocks(
     with stream.open() as data:
         if media.name == RECORDIO_PROTOBUF:
             yield from read_blocks(data, stream.name)
-        elif media.name == "text/csv":
-            for rows in read_csv_blocks(data, stream.name):
-                yield _split(rows, _label_size(media, rows, feature_dim, default_label_size))
-        else:
-            raise ClientError(f"The content type {media.name!r} is not supported.")
+            return
+        for rows in read_csv_blocks(data, stream.name):
+            yield _split(rows, _label_size(media, rows, feature_dim, default_label_size))
 
 
 def _label_size(

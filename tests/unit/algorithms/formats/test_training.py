@@ -124,7 +124,7 @@ def test_a_pipe_may_be_left_early(tmp_path):
         ("a.pbr", "1,2\n3,4\n", None, None, "record 0 of train/a.pbr.*magic"),
         ("a.csv", "1,2,3\n", "text/csv", 7, "train/a.csv: its rows have 2 features, expected 7"),
         ("a.csv", "1,2\n", "text/csv;label_size=2", None, "label_size '2' does not fit 2 columns"),
-        ("a.csv", "1,2\n", "text/plain", None, "'text/plain' is not supported"),
+        ("a.csv", "1,2\n", "csv", None, r"No iterator .* ContentType \('csv', '1.0'\)"),
         ("_a.csv", "1,2\n", "text/csv", None, "No data was found in the 'train' channel"),
     ],
 )
@@ -132,6 +132,16 @@ def test_bad_data_is_named(tmp_path, name, content, content_type, feature_dim, m
     (tmp_path / name).write_text(content)
     with pytest.raises(ClientError, match=message):
         list(training_batches(reader(tmp_path, content_type), 9, feature_dim=feature_dim))
+
+
+def test_the_channel_and_its_content_type_are_named_too(tmp_path):
+    (tmp_path / "a").write_text("x\n")
+    with pytest.raises(ClientError) as raised:
+        list(training_batches(reader(tmp_path, "text/csv;label_size=0"), 9))
+    assert str(raised.value).startswith(
+        "Unable to read data channel 'train'. Requested content-type is 'text/csv'. "
+        "Please verify the data matches the requested content-type."
+    )
 
 
 def test_files_of_different_widths_are_refused(tmp_path):
