@@ -66,6 +66,8 @@ class _Unlimited(Group):
 
 
 class _ControlGroup(Group):
+    _membership = "cgroup.procs"
+
     def __init__(self, limits: Limits, directories: tuple[Path, ...]) -> None:
         super().__init__(limits)
         self.directories = directories
@@ -81,7 +83,7 @@ class _ControlGroup(Group):
     def join(self) -> None:
         for directory in self.directories:
             # 0 is the writer itself, whatever its process namespace calls it.
-            (directory / "cgroup.procs").write_text("0")
+            (directory / self._membership).write_text("0")
 
     def remove(self, patience_s: float = 2.0) -> None:
         for directory in self.directories:
@@ -108,6 +110,10 @@ class _VersionTwo(_ControlGroup):
 
 
 class _VersionOne(_ControlGroup):
+    # For the writing thread alone, and the init has no other, the kernel spares itself waiting for
+    # all processors: 1 ms instead of 20.
+    _membership = "tasks"
+
     def _write_limits(self) -> None:
         (memory, cpu), limits = self.directories, self.limits
         if limits.memory_bytes is not None:

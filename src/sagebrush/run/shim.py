@@ -172,6 +172,7 @@ class Shim:
         while self.members:
             arrived = signals.wait(_AWAITED, self._patience_s())
             self._reap()
+            self._give_up_without_directory()
             self._take_stop_request()
             if arrived is signal.SIGTERM and self.reason is None:
                 self._terminate(Reason.INTERRUPTED, self.spec.grace_s)
@@ -187,6 +188,12 @@ class Shim:
         times = [at - now for at in (self.deadline, self.kill_at) if at is not None]
         # Past the kill, look again soon: the last resort may be needed.
         return max(0.02, min([_STOP_FILE_POLL_S, *times]))
+
+    def _give_up_without_directory(self) -> None:
+        """End everything when the directory was deleted: nobody could learn how the job ends."""
+        if not (self.directory / LOCK_FILE).exists():
+            self._kill(None)
+            os._exit(1)
 
     def _take_stop_request(self) -> None:
         path = self.directory / STOP_FILE

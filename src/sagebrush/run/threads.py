@@ -8,7 +8,9 @@ once. OpenMP and OpenBLAS are found among the mapped files of the process.
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ONE_THREAD = dict.fromkeys(
@@ -32,14 +34,18 @@ _SETTERS = (
 _LIBRARY_NAMES = ("libgomp", "libomp", "libiomp", "openblas", "libmkl_rt")
 
 
+@functools.cache
+def find_pools() -> list[Callable[[ctypes.c_int], object]]:
+    """Return the setters of the loaded pools; called before forks, it makes them faster."""
+    libraries = [ctypes.CDLL(path) for path in _loaded_libraries()]
+    found = [getattr(library, name, None) for library in libraries for name in _SETTERS]
+    return [setter for setter in found if setter is not None]
+
+
 def set_counts(count: int) -> None:
     """Give every loaded thread pool `count` threads."""
-    for path in _loaded_libraries():
-        library = ctypes.CDLL(path)
-        for name in _SETTERS:
-            setter = getattr(library, name, None)
-            if setter is not None:
-                setter(ctypes.c_int(count))
+    for set_count in find_pools():
+        set_count(ctypes.c_int(count))
     arrow = sys.modules.get("pyarrow")
     if arrow is not None:
         arrow.set_cpu_count(count)

@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,28 @@ from sagebrush.run import shim, threads
 def load(modules: list[str]) -> dict[str, str]:
     """Import `modules`; return why each that failed did.
 
-    `name.*` is a package with all its submodules, `?name` one that may be missing.
+    `name.*` is a package with all its submodules, `?name` one that may be missing. `!name` looks
+    missing while the others load: an optional dependency that would only make every fork dearer.
     """
     failures: dict[str, str] = {}
+    blocked = [name[1:] for name in modules if name.startswith("!") and name[1:] not in sys.modules]
+    with _missing(blocked):
+        _import_all([name for name in modules if not name.startswith("!")], failures)
+    return failures
+
+
+@contextlib.contextmanager
+def _missing(names: list[str]) -> Iterator[None]:
+    # None is how the import system marks a module as not to be found.
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+def _import_all(modules: list[str], failures: dict[str, str]) -> None:
     for name in modules:
         optional, plain = name.startswith("?"), name.lstrip("?")
         for module in _expand(plain, failures):
@@ -41,7 +61,6 @@ def load(modules: list[str]) -> dict[str, str]:
                     failures[module] = str(error)
             except Exception as error:  # noqa: BLE001 - whatever a module does at import
                 failures[module] = f"{type(error).__name__}: {error}"
-    return failures
 
 
 def _expand(name: str, failures: dict[str, str]) -> list[str]:
@@ -94,6 +113,7 @@ def main() -> None:
     except Exception:
         traceback.print_exc()
         raise
+    threads.find_pools()
     sys.stdout.flush()
     gc.collect()
     gc.freeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,20 @@ def test_kill_of_the_shim_ends_the_members_and_loses_the_job(root: Path, isolati
         while _runs(members["algo-1"]):
             await asyncio.sleep(0.01)
         assert isinstance(bench.supervisor.adopt(Path(spec.directory)), Lost)
+
+    play(root, story, isolation=isolation)
+
+
+def test_deleted_directory_ends_the_job(root: Path, isolation: str) -> None:
+    async def story(bench: Workbench) -> None:
+        spec = bench.job("deleted", shell("trap '' TERM; echo ready; sleep 60"))
+        handle = await bench.start(spec)
+        await written(Path(spec.directory, "algo-1.log"), "ready")
+        members = json.loads(Path(spec.directory, "shim.json").read_text())["members"]
+        shutil.rmtree(spec.directory)
+        assert isinstance(await handle.wait(), Lost)
+        while _runs(members["algo-1"]):
+            await asyncio.sleep(0.01)
 
     play(root, story, isolation=isolation)
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,18 @@ _PLAIN = {"plain": Family("plain", ("json",))}
 def test_load_tells_missing_from_optional() -> None:
     failures = zygote.load(["json", "?no_such_module", "no_such_module.part", "?email.nothing"])
     assert set(failures) == {"no_such_module.part", "email.nothing"}
+
+
+def test_load_can_keep_an_optional_dependency_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "try:\n    import {0}dear\n    HAS = True\nexcept ImportError:\n    HAS = False\n"
+    (tmp_path / "zygote_test_dear.py").touch()
+    (tmp_path / "zygote_test_user.py").write_text(text.format("zygote_test_"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert zygote.load(["zygote_test_user", "!zygote_test_dear"]) == {}
+    assert sys.modules["zygote_test_user"].HAS is False
+    import_module("zygote_test_dear")
 
 
 def test_load_takes_whole_packages() -> None:
