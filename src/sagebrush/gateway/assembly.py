@@ -20,6 +20,8 @@ FAMILIES = {
     "algorithms": Family(
         "algorithms",
         (
+            # xgboost takes these along when they are there: twice the memory, dearer forks.
+            *("!sklearn", "!pandas"),
             *("?numpy", "?scipy.sparse", "?pyarrow.csv", "?pyarrow.parquet", "?xgboost"),
             "sagebrush.algorithms.*",
         ),
