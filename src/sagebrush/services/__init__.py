@@ -12,6 +12,7 @@ SERVICES: dict[str, str] = {
     "iam": "sagebrush.services.iam.service",
     "logs": "sagebrush.services.logs.service",
     "cloudwatch": "sagebrush.services.cloudwatch.service",
+    "kms": "sagebrush.services.kms.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
     "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
 }

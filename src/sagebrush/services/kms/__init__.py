@@ -1,0 +1,1 @@
+"""Keys that really encrypt, sign and authenticate."""
