@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 Matcher = Callable[[str], bool]
@@ -22,6 +22,9 @@ _JAVA_END = re.compile(r"\\[zZ](?=$|\))")
 _JAVA_CODE_POINT = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 # A hyphen next to a class escape (`\s-_`) is a literal in Java and an error in Python.
 _HYPHEN_AFTER_CLASS = re.compile(r"(?<=\\[swdSWD])-(?=[^\]])")
+# `||` in a class is the bar twice; Python reserves it and warns.
+_DOUBLED_BAR = re.compile(r"(?<=\})\|\|(?=\\)")
+_IGNORE_CASE = "(?i)"
 # POSIX classes of java.util.regex.Pattern, ASCII only as defined there.
 _POSIX = {
     "ASCII": r"\x00-\x7F",
@@ -45,8 +48,8 @@ _POSIX = {
 def matcher(pattern: str) -> Matcher | None:
     """Return a predicate for whole values, or None when the pattern cannot be expressed here.
 
-    A pattern with an anchor is searched for, one without has to match the whole value: the
-    older models leave the anchors out and mean them.
+    A pattern with one anchor is searched for; with both or none it has to match the whole value:
+    the older models leave the anchors out and mean them.
     """
     ascii_only = _compile(pattern, 0x7F)
     if ascii_only is None:
@@ -72,13 +75,16 @@ def _compile_full(pattern: str) -> Callable[[str], re.Match[str] | None]:
 
 
 def _compile(pattern: str, last: int) -> Callable[[str], re.Match[str] | None] | None:
+    if "&&[" in pattern:
+        return None  # an intersection of classes
+    flags = re.IGNORECASE if _IGNORE_CASE in pattern else 0
     try:
-        compiled = re.compile(_translate(pattern, last))
+        compiled = re.compile(_translate(pattern.replace(_IGNORE_CASE, ""), last), flags)
     except (re.error, KeyError):
         return None
-    if pattern.startswith(("^", "\\A")) or pattern.endswith(("$", "\\z", "\\Z")):
-        return compiled.search
-    return compiled.fullmatch
+    begins = pattern.startswith(("^", "\\A"))
+    ends = pattern.endswith(("$", "\\z", "\\Z"))
+    return compiled.fullmatch if begins == ends else compiled.search
 
 
 def _translate(pattern: str, last: int) -> str:
@@ -86,6 +92,7 @@ def _translate(pattern: str, last: int) -> str:
     text = _JAVA_END.sub(r"\\Z", text)
     text = _JAVA_CODE_POINT.sub(lambda match: f"\\U{int(match[1], 16):08X}", text)
     text = _HYPHEN_AFTER_CLASS.sub(r"\\-", text)
+    text = _DOUBLED_BAR.sub(r"\\|", text)
     return _expand_properties(text, last)
 
 
@@ -129,33 +136,47 @@ def _ranges(name: str, last: int, *, negated: bool) -> str:
         name = _SCRIPTS[name]
     elif name == "LD":
         return _ranges("L", last, negated=False) + _ranges("Nd", last, negated=False)
-    categories = _categories(name)
+    category = _category(name)
     return "".join(
         f"\\U{first:08X}" if first == end else f"\\U{first:08X}-\\U{end:08X}"
-        for first, end in _runs(categories, last, negated=negated)
+        for first, end in _runs(category, last, negated=negated)
     )
 
 
-_SCRIPTS = {"IsAlphabetic": "L", "IsDigit": "Nd", "IsLetter": "L", "IsWhite_Space": "Z"}
+# Unicode properties that come close enough to a general category.
+_SCRIPTS = {"IsAlphabetic": "L", "IsDigit": "Nd", "IsLetter": "L", "IsWhitespace": "Z"}
 _GENERAL = frozenset("LMNPSZC")
 
 
-def _categories(name: str) -> tuple[str, ...]:
+def _category(name: str) -> str:
     if name in _GENERAL or (len(name) == 2 and name[0] in _GENERAL):
-        return (name,)
+        return name
     raise KeyError(name)
 
 
-def _runs(categories: Iterable[str], last: int, *, negated: bool) -> Iterable[tuple[int, int]]:
-    prefixes = tuple(categories)
-    category = unicodedata.category
+def _runs(prefix: str, last: int, *, negated: bool) -> Iterator[tuple[int, int]]:
+    """Yield first and last code of each run of characters in (or not in) a category."""
     start: int | None = None
-    for code in range(last + 1):
-        if category(chr(code)).startswith(prefixes) is not negated:
+    for first, category in _category_runs(last):
+        if category.startswith(prefix) is not negated:
             if start is None:
-                start = code
+                start = first
         elif start is not None:
-            yield start, code - 1
+            yield start, first - 1
             start = None
     if start is not None:
         yield start, last
+
+
+@cache
+def _category_runs(last: int) -> list[tuple[int, str]]:
+    """Return where each run of characters of one category begins."""
+    category = unicodedata.category
+    runs: list[tuple[int, str]] = []
+    previous = ""
+    for code in range(last + 1):
+        current = category(chr(code))
+        if current != previous:
+            runs.append((code, current))
+            previous = current
+    return runs
