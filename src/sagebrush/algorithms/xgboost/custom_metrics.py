@@ -14,6 +14,7 @@ from sagebrush.algorithms.xgboost import objectives
 
 Array = NDArray[Any]
 Metric = Callable[[Array, Array], float]
+Mean = Callable[[float, float], float]
 
 
 class _Counts:
@@ -123,20 +124,32 @@ def predicted_classes(margins: Array) -> Array:
     return (margins > 0).astype(int)
 
 
+def local_mean(value: float, weight: float) -> float:  # noqa: ARG001
+    """The mean over hosts where there is only one."""
+    return value
+
+
 class CustomMetrics:
     """The named metrics as a function xgboost calls after each round with margins.
 
     ``objective`` turns margins into the predictions that mse, rmse, mae and r2 are computed from;
-    None computes them from the margins, as the images up to 1.7 do.
+    None computes them from the margins, as the images up to 1.7 do. ``mean`` joins the values of
+    several hosts, weighted by their rows.
     """
 
-    def __init__(self, names: Sequence[str], objective: str | None) -> None:
+    def __init__(
+        self, names: Sequence[str], objective: str | None, mean: Mean = local_mean
+    ) -> None:
         self.names = list(names)
         self.objective = objective
+        self.mean = mean
 
     def __call__(self, margins: Array, matrix: Any) -> list[tuple[str, float]]:
         labels = matrix.get_label().astype(np.float64)
-        return [(name, self._value(name, margins, labels)) for name in self.names]
+        return [
+            (name, self.mean(self._value(name, margins, labels), len(labels)))
+            for name in self.names
+        ]
 
     def _value(self, name: str, margins: Array, labels: Array) -> float:
         if not margins.size:

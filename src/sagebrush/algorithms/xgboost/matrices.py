@@ -15,6 +15,7 @@ from scipy import sparse
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch, concatenate, rebatch, widened
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows
+from sagebrush.algorithms.xgboost.failures import loading_failure
 from sagebrush.algorithms.xgboost.memory import in_memory_rows_bytes
 
 _PAGE_BYTES = 32 << 20
@@ -99,7 +100,7 @@ def _matrix(rows: Batch, options: MatrixOptions) -> xgboost.DMatrix:
             features, nthread=options.threads, **_information(rows, options.needs_bounds)
         )
     except (xgboost.core.XGBoostError, ValueError) as error:
-        raise ClientError(f"Failed to load data with exception:\n{error}") from error
+        raise loading_failure(error) from error
 
 
 def _information(rows: Batch, needs_bounds: bool) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def _from_pages(pages: "_Pages", options: MatrixOptions, like: Any) -> xgboost.D
             )
         return xgboost.DMatrix(pages, nthread=options.threads)
     except (xgboost.core.XGBoostError, ValueError) as error:
-        raise ClientError(f"Failed to load data with exception:\n{error}") from error
+        raise loading_failure(error) from error
 
 
 def _quantile_reference(like: Any) -> Any:

@@ -11,30 +11,19 @@ import xgboost
 
 from sagebrush.algorithms.channels import ChannelConfig
 from sagebrush.algorithms.container import TrainingContext
-from sagebrush.algorithms.errors import AlgorithmError, ClientError
+from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.xgboost.boosting import Boosted, BoostingPlan, Watched, boost
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows, ShallowReader
 from sagebrush.algorithms.xgboost.checkpoints import MODEL_NAME, save_atomically
 from sagebrush.algorithms.xgboost.content_types import data_format
 from sagebrush.algorithms.xgboost.cross_validation import HeldOutPredictions, folds
+from sagebrush.algorithms.xgboost.distributed import Member, membership, require_distributable
+from sagebrush.algorithms.xgboost.failures import training_failure
 from sagebrush.algorithms.xgboost.matrices import MatrixOptions, read_matrix
 from sagebrush.algorithms.xgboost.parameters import choose_metrics, xgboost_parameters
 from sagebrush.algorithms.xgboost.vocabulary import DEFAULT_OBJECTIVE
 
 _CHANNELS = ("train", "validation", "code")
-_USER_MISTAKES = (
-    "label must be",
-    "feature_names mismatch",
-    "preds.size() == info.labels_.size()",
-    "dataset only contains pos or neg samples",
-    "base_score must be in (0,1)",
-    "should be greater equal",
-    "Unknown tree updater",
-    "No more tree left for updating",
-    "doesn't support unlimited depth",
-    "Only uniform sampling is supported",
-)
-"""What xgboost says when data or hyperparameters are at fault; anything else is the algorithm's."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +50,41 @@ def train(context: TrainingContext, values: Mapping[str, Any]) -> None:
     _info(context, "Running XGBoost Sagemaker in algorithm mode")
     _require_known_channels(context)
     if len(context.hosts) > 1:
-        raise ClientError(
-            f"Distributed training over {len(context.hosts)} hosts is not supported. "
-            "Use one instance; its threads share the work."
+        require_distributable(values)
+        _info(
+            context,
+            f"Distributed node training with {len(context.hosts)} hosts: {context.hosts}",
         )
-    data = _read(context, values)
-    _info(context, "Single node training.")
-    _describe(context, data)
-    _require_probabilities(values.get("objective"), data.train)
     try:
-        _train(context, values, data)
+        with membership(context, has_data=_has_data(context)) as member:
+            if member is None:
+                _info(
+                    context,
+                    f"Host {context.current_host} does not have data in every channel and will "
+                    "not be used in distributed training. Please divide the data across "
+                    "instances properly.",
+                    "WARNING",
+                )
+                return
+            data = _read(context, values)
+            if len(context.hosts) == 1:
+                _info(context, "Single node training.")
+            _describe(context, data)
+            _require_probabilities(values.get("objective"), data.train)
+            _train(context, values, data, member)
     except xgboost.core.XGBoostError as error:
-        message = str(error).partition("\nStack trace")[0].rstrip()
-        if any(mistake in message for mistake in _USER_MISTAKES):
-            raise ClientError(message) from error
-        raise AlgorithmError(f"XGB train call failed with exception:\n {message}") from error
+        raise training_failure(error) from error
+
+
+def _has_data(context: TrainingContext) -> bool:
+    """Whether every data channel of this host holds some bytes; a pipe is taken to."""
+    for name in ("train", "validation"):
+        config = context.channels.get(name)
+        if config is None or config.mode == "Pipe":
+            continue
+        if not any(path.stat().st_size for path in ShallowReader(config).files()):
+            return False
+    return True
 
 
 def _require_probabilities(objective: str | None, matrix: xgboost.DMatrix) -> None:
@@ -189,8 +198,10 @@ def _describe(context: TrainingContext, data: _Data) -> None:
         _info(context, f"Validation matrix has {data.validation.num_row()} rows")
 
 
-def _plan(context: TrainingContext, values: Mapping[str, Any], data: _Data) -> BoostingPlan:
-    metrics = choose_metrics(values)
+def _plan(
+    context: TrainingContext, values: Mapping[str, Any], data: _Data, member: Member
+) -> BoostingPlan:
+    metrics = choose_metrics(values, member.mean)
     if values.get("tree_method") == "gpu_hist":
         _info(context, "No GPU is used: tree_method gpu_hist runs as hist on the CPU.", "WARNING")
     stopping = values.get("early_stopping_rounds") if data.validation is not None else None
@@ -209,18 +220,21 @@ def _plan(context: TrainingContext, values: Mapping[str, Any], data: _Data) -> B
         early_stopping_metric=metrics.early_stopping,
         checkpoint_dir=context.checkpoint_dir,
         intermediate_model=context.model_dir / MODEL_NAME if keeps_model else None,
+        is_master=member.is_master,
         write_line=context.log.line,
-        stop_requested=context.stop_requested,
+        stop_requested=member.any(context.stop_requested),
     )
 
 
-def _train(context: TrainingContext, values: Mapping[str, Any], data: _Data) -> None:
-    plan = _plan(context, values, data)
+def _train(
+    context: TrainingContext, values: Mapping[str, Any], data: _Data, member: Member
+) -> None:
+    plan = _plan(context, values, data, member)
     if values.get("_kfold") is not None:
         _cross_validate(context, values, data, plan)
         return
     boosted = boost(plan, data.train, data.watched)
-    if boosted.finished:
+    if boosted.finished and member.is_master:
         save_atomically(boosted.booster, context.model_dir / MODEL_NAME)
 
 

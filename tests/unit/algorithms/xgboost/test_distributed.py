@@ -1,0 +1,85 @@
+"""Hosts are processes on loopback addresses of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xgboost
+
+from sagebrush.algorithms.container import TrainingContext
+from sagebrush.algorithms.errors import AlgorithmError, ClientError
+from sagebrush.algorithms.xgboost.distributed import membership, require_distributable
+from sagebrush.algorithms.xgboost.failures import loading_failure, training_failure
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux answers on all of 127.0.0.0/8"
+)
+
+
+def start_host(root: Path, host: str, hosts: list[str], rows: str, **hyperparameters: str):
+    config, data = root / "input" / "config", root / "input" / "data" / "train"
+    config.mkdir(parents=True)
+    data.mkdir(parents=True)
+    (data / "part.csv").write_text(rows)
+    for name, content in {
+        "hyperparameters": hyperparameters,
+        "inputdataconfig": {"train": {"ContentType": "text/csv"}},
+        "resourceconfig": {"current_host": host, "hosts": hosts},
+    }.items():
+        (config / f"{name}.json").write_text(json.dumps(content))
+    environment = {**os.environ, "TRAINING_JOB_NAME": str(root.parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "sagebrush.algorithms", "train", "xgboost", "--root", root]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_hosts_with_data_train_one_model_together(tmp_path, make_data, csv_text):
+    features, labels = make_data(300)
+    hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    lines = csv_text(labels, features).splitlines(keepends=True)
+    shares = ["".join(lines[::2]), "", "".join(lines[1::2])]
+    processes = [
+        start_host(
+            tmp_path / host, host, hosts, share, num_round="5", objective="binary:logistic",
+            eval_metric="logloss,accuracy",
+        )
+        for host, share in zip(hosts, shares, strict=True)
+    ]  # fmt: skip
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], outputs
+    models = [(tmp_path / host / "model" / "xgboost-model") for host in hosts]
+    assert [path.exists() for path in models] == [True, False, False]
+    assert "[4]\ttrain-logloss:" in outputs[0]
+    assert "\ttrain-" not in outputs[1] + outputs[2]
+    assert "will not be used in distributed training" in outputs[1]
+    together = xgboost.Booster(model_file=bytearray(models[0].read_bytes()))
+    matrix = xgboost.DMatrix(features, label=labels)
+    alone = xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 5)
+    np.testing.assert_allclose(together.predict(matrix), alone.predict(matrix), atol=0.05)
+
+
+def test_a_single_host_needs_no_group(tmp_path):
+    with membership(TrainingContext(tmp_path, {}, {}), has_data=True) as member:
+        assert member.is_master
+        assert member.mean(3.5, 10) == 3.5
+        assert member.any(lambda: True)()
+
+
+@pytest.mark.parametrize(
+    "values", [{"_kfold": 3}, {"tree_method": "exact"}, {"booster": "gblinear"}]
+)
+def test_what_needs_one_host_is_refused(values):
+    with pytest.raises(ClientError):
+        require_distributable(values)
+
+
+def test_a_lost_host_is_not_the_users_mistake():
+    lost = xgboost.core.XGBoostError("/workspace/src/collective/result.cc:83: EOF")
+    for failure in (training_failure(lost), loading_failure(lost)):
+        assert isinstance(failure, AlgorithmError)
+        assert "connection to another host was lost" in str(failure)
