@@ -13,6 +13,7 @@ from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.lines import BLOCK_BYTES, count_lines, read_line_blocks
 
 BYTES_PER_COLUMN = 1 << 13
+SMALL_BODY_BYTES = 1 << 15
 
 Delimiter = str | Callable[[str], str]
 
@@ -46,12 +47,28 @@ def read_csv_blocks(
 
 
 def parse_csv(body: bytes, name: str, *, missing_allowed: bool = False) -> NDArray[np.float32]:
-    """All rows of a small CSV text; see ``read_csv_blocks``. An empty text has shape (0, 0)."""
+    """All rows of a CSV text; see ``read_csv_blocks``. An empty text has shape (0, 0)."""
+    if len(body) < SMALL_BODY_BYTES and (rows := _parse_small(body)) is not None:
+        return rows
     line = _first_line(body)
     if not line:
         return np.empty((0, 0), np.float32)
     columns = line.count(",") + 1 if '"' not in line else len(_cells(line, ","))
     return _BlockParser(name, ",", missing_allowed, columns, 0).parse(body)
+
+
+def _parse_small(body: bytes) -> NDArray[np.float32] | None:
+    """The rows of a short and plain text, for which starting Arrow would cost most of the time.
+
+    None when anything about the text is unusual or wrong.
+    """
+    if b"_" in body:
+        return None
+    try:
+        rows = [[float(cell) for cell in line.split(b",")] for line in body.split(b"\n") if line]
+        return np.array(rows, np.float32) if rows else None
+    except ValueError:
+        return None
 
 
 def _sized_blocks(stream: BinaryIO) -> Iterator[bytes]:

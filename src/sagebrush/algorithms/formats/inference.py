@@ -97,8 +97,18 @@ def encode_response(
         return "\n".join(_csv_row(row) for row in rows).encode(), CSV
     objects = [dict(zip(names, row, strict=True)) for row in rows]
     if media.name == JSON_LINES:
-        return "".join(json.dumps(row) + "\n" for row in objects).encode(), JSON_LINES
+        return _json_lines(objects), JSON_LINES
     return json.dumps({collection: objects}).encode(), JSON
+
+
+def _json_lines(objects: list[dict[str, Any]]) -> bytes:
+    """Each object on a line of its own; encoding all at once is much faster than one by one.
+
+    Values are numbers and lists of them, so what stands between two objects stands nowhere else.
+    """
+    if not objects:
+        return b""
+    return (json.dumps(objects)[1:-1].replace("}, {", "}\n{") + "\n").encode()
 
 
 def _csv_row(row: tuple[Any, ...]) -> str:

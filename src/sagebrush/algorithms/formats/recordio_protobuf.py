@@ -20,6 +20,8 @@ from sagebrush.algorithms.formats.record_values import dense_rows, ragged_intege
 from sagebrush.algorithms.formats.recordio import FramingError, find_frames, read_frames
 
 MAX_ROW_WIDTH = 2**31 - 1
+FEW_RECORDS = 8
+"""Up to this many records are read faster one by one."""
 
 
 class RecordError(ValueError):
@@ -64,6 +66,10 @@ def decode(body: bytes, name: str = "request") -> DecodedRecords:
             raise FramingError(len(frames.starts), "the data ends inside the record")
         if not len(frames.starts):
             return DecodedRecords(Batch(np.empty((0, 0), np.float32)), [])
+        if len(frames.starts) <= FEW_RECORDS:
+            records = _read_singly(memoryview(body), frames.starts, frames.ends)
+            kept = [record.passthrough for record in records]
+            return DecodedRecords(_batch_of(records), kept if any(kept) else [])
         batch = decode_group(memoryview(body), frames.starts, frames.ends)
         return DecodedRecords(batch, _passthrough(body, frames.starts, frames.ends))
     except (RecordError, FramingError) as error:
@@ -146,11 +152,24 @@ def _passthrough(body: bytes, starts: Positions, ends: Positions) -> list[bytes]
 
 def _decode_singly(buffer: memoryview, starts: Positions, ends: Positions) -> Batch:
     """Rows of records of any valid encoding; sparse if one of them is."""
-    rows: list[Tensor] = []
-    labels: list[Tensor | None] = []
+    return _batch_of(_read_singly(buffer, starts, ends))
+
+
+def _read_singly(buffer: memoryview, starts: Positions, ends: Positions) -> list[Record]:
+    records = []
     for index, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         try:
-            record = read_record(buffer, start, end)
+            records.append(read_record(buffer, start, end))
+        except ValueError as error:
+            raise RecordError(index, str(error)) from error
+    return records
+
+
+def _batch_of(records: list[Record]) -> Batch:
+    rows: list[Tensor] = []
+    labels: list[Tensor | None] = []
+    for index, record in enumerate(records):
+        try:
             rows.append(_row(record))
         except ValueError as error:
             raise RecordError(index, str(error)) from error

@@ -59,16 +59,34 @@ def encode_outputs(outputs: Mapping[str, NDArray[Any]], passthrough: Sequence[by
 
     ``passthrough`` holds each row's encoded uid and metadata, if there are any.
     """
-    columns = {name: np.asarray(column, np.float32) for name, column in outputs.items()}
+    columns = {name: np.asarray(column, "<f4") for name, column in outputs.items()}
+    columns = {name: column.reshape(len(column), -1) for name, column in columns.items()}
     rows = len(next(iter(columns.values())))
-    records = []
-    for index in range(rows):
-        payload = b"".join(
-            map_entry(LABEL, name, tensor(np.atleast_1d(column[index])))
-            for name, column in columns.items()
-        )
-        records.append(frame(payload + (passthrough[index] if passthrough else b"")))
-    return b"".join(records)
+    if not rows:
+        return b""
+    payloads = _output_payloads(columns, rows)
+    if not passthrough:
+        # All records are as long as the first one, so they are framed together.
+        framed = np.frombuffer(frame(payloads[0].tobytes()), np.uint8)
+        records = np.tile(framed, (rows, 1))
+        records[:, 8 : 8 + payloads.shape[1]] = payloads
+        return records.tobytes()
+    pairs = zip(payloads, passthrough, strict=True)
+    return b"".join(frame(payload.tobytes() + strings) for payload, strings in pairs)
+
+
+def _output_payloads(columns: Mapping[str, NDArray[np.float32]], rows: int) -> NDArray[np.uint8]:
+    """The encoded label maps, one row each: they differ in their values' bytes only."""
+    parts = []
+    for name, column in columns.items():
+        size_bytes = column.shape[1] * 4
+        first = np.frombuffer(map_entry(LABEL, name, tensor(column[0])), np.uint8)
+        entries = np.tile(first, (rows, 1))
+        # The values are the last thing in their entry.
+        values = np.ascontiguousarray(column).view(np.uint8)
+        entries[:, len(first) - size_bytes :] = values
+        parts.append(entries)
+    return np.concatenate(parts, axis=1)
 
 
 def tensor(
