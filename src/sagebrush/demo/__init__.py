@@ -1,0 +1,1 @@
+"""The demonstration: three built-in algorithms from data to prediction, and a report."""
