@@ -70,6 +70,13 @@ class Collective:
             self._send(peer, array)
         return array
 
+    def concatenate(self, array: Array) -> Array:
+        """All hosts' rows one after the other, in host order, on every host."""
+        if self.size == 1:
+            return array
+        parts = self.gather(array)
+        return self.broadcast(np.concatenate(parts) if self.leads else None)
+
     def sum(self, array: Array) -> Array:
         """The elementwise sum of all hosts' arrays, the same bits on every host."""
         return self._reduce(array, np.add)

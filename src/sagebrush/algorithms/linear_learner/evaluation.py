@@ -133,10 +133,7 @@ def _blocks(data: Pass, columns: int) -> Iterator[tuple[Any, Floats]]:
 def sample_scores(
     data: Pass, model: LinearModel, limit: int, collective: Collective
 ) -> tuple[Doubles, Floats]:
-    """Scores (n,) and labels (n,) of a binary model on up to ``limit`` rows of each host.
-
-    The first host gets those of all hosts, the others their own.
-    """
+    """Raw scores (n,) and labels (n,) of a binary model on up to ``limit`` rows of each host."""
     scores: list[Doubles] = []
     labels: list[Floats] = []
     for features, part in _blocks(data, 1):
@@ -147,21 +144,13 @@ def sample_scores(
             break
     own_scores = np.concatenate(scores) if scores else np.zeros(0)
     own_labels = np.concatenate(labels) if labels else np.zeros(0, np.float32)
-    if collective.size == 1:
-        return own_scores, own_labels
-    all_scores, all_labels = collective.gather(own_scores), collective.gather(own_labels)
-    if not collective.leads:
-        return own_scores, own_labels
-    return np.concatenate(all_scores), np.concatenate(all_labels)
+    return collective.concatenate(own_scores), collective.concatenate(own_labels)
 
 
 def final_metrics(
     data: Pass, model: LinearModel, settings: Settings, collective: Collective
 ) -> list[Metric]:
-    """Every documented metric of one model on one pass, in the order of the log.
-
-    With several hosts only the first one's answer counts.
-    """
+    """Every documented metric of one model on one pass, in the order of the log."""
     if settings.predictor_type == BINARY:
         limit = settings.calibration_rows
         scores, labels = sample_scores(data, model, limit, collective)

@@ -310,7 +310,6 @@ class Fitting:
             limit = settings.calibration_rows
             scores, labels = sample_scores(data, model, limit, self.collective)
             margin = best_threshold(scores, labels, settings, margin).threshold
-        margin = float(self.collective.broadcast(np.array(margin)))
         return float(probabilities(np.array([[margin]]), settings)[0, 0])
 
 
