@@ -115,6 +115,11 @@ def test_a_body_that_does_not_fit_is_a_client_error(body, content_type, reason):
     assert e.value.status == 400
 
 
+def test_spellings_that_only_python_takes_are_read():
+    features = decode_features(b'{"instances": [[Infinity, 1.0]]}', "application/json", 2).features
+    np.testing.assert_array_equal(features, [[np.inf, 1]])
+
+
 def test_no_instances_are_no_rows():
     assert decode_features(b'{"instances": []}', "application/json", 3).features.shape[0] == 0
     body, _ = encode_response({"score": np.empty(0)}, MediaType.parse("application/json"))
