@@ -53,6 +53,9 @@ class Authenticator:
             now=self._platform.clock.now(),
             endpoint=_endpoint(request, settings.endpoint),
             client_address=request.client_address,
+            origin=request.headers.get("origin"),
+            referrer=request.headers.get("referer"),
+            user_agent=request.headers.get("user-agent", ""),
         )
 
     def authorise(self, context: Context, routed: Route, parameters: dict[str, Any]) -> None:

@@ -66,6 +66,10 @@ class Context:
     now: float
     endpoint: str
     client_address: str = "127.0.0.1"
+    # The web page a browser sent the request for, and where its user came from.
+    origin: str | None = None
+    referrer: str | None = None
+    user_agent: str = ""
     # Set by handlers that answer something the model has no member for (S3's `Content-Length` on
     # a 206, say): header name to value.
     extra_headers: dict[str, str] = field(default_factory=dict)
