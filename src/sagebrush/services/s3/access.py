@@ -100,11 +100,19 @@ class Access:
         effect = self._policy_effect(action, request, key, entry)
         if effect == EXPLICIT_DENY:
             return self.is_owner and action in _POLICY_ACTIONS
-        if self.is_owner:
+        if self.is_owner and not self._is_foreign(action, entry):
             return True
         if effect is not None and not self._restricts_public():
             return True
         return self._lists_permit(action, entry)
+
+    def _is_foreign(self, action: str, entry: ObjectEntry | None) -> bool:
+        """Whether the action is another account's to allow, which wrote the object."""
+        if entry is None or action not in _OBJECT_PERMISSIONS:
+            return False
+        if lists_disabled(self._settings):
+            return False
+        return bool(entry.attributes.get("Owner", self._account) != self._account)
 
     def _refuse_denied(self, action: str, request: dict[str, Any], key: str) -> None:
         if self._policy_effect(action, request, key, None) == EXPLICIT_DENY:

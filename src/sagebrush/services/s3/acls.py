@@ -14,8 +14,8 @@ from sagebrush.services.s3.reach import reach_bucket, reach_object, version_memb
 from sagebrush.services.s3.settings import read_settings, write_setting
 
 _SETTINGS = ("acl", "ownership", "public_access_block")
-# With lists turned off only these, which change nothing, are still accepted.
-_HARMLESS = ("bucket-owner-full-control", "private")
+# With lists turned off only this, which changes nothing, is still accepted.
+_HARMLESS = "bucket-owner-full-control"
 
 
 def get_bucket_acl(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def check_lists_allowed(
             public ones are blocked.
     """
     settings = read_settings(context.db, bucket.id, _SETTINGS)
-    if lists_disabled(settings) and request.get("ACL") not in _HARMLESS:
+    if lists_disabled(settings) and request.get("ACL") != _HARMLESS:
         raise fault("AccessControlListNotSupported", BucketName=bucket.name)
     block = settings.get("public_access_block") or {}
     if block.get("BlockPublicAcls") and is_public(grants):

@@ -33,6 +33,8 @@ def put_bucket_policy(context: Context, request: dict[str, Any]) -> None:
     except PolicyMalformed as error:
         raise fault("MalformedPolicy", str(error)) from None
     arn = f"arn:aws:s3:::{bucket.name}"
+    if any(statement.allows and statement.negated_principals for statement in document.statements):
+        raise fault("MalformedPolicy", "Allow with NotPrincipal is not allowed.")
     for statement in document.statements:
         for resource in statement.resources:
             if resource != "*" and not resource.startswith(("arn:aws:s3:::", arn)):
@@ -41,6 +43,7 @@ def put_bucket_policy(context: Context, request: dict[str, Any]) -> None:
     if block.get("BlockPublicPolicy") and is_public_policy(text):
         raise fault("AccessDenied")
     write_setting(context.db, bucket.id, "policy", text)
+    context.status = 204
 
 
 def get_bucket_policy(context: Context, request: dict[str, Any]) -> dict[str, Any]:

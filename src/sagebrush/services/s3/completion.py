@@ -21,7 +21,7 @@ from sagebrush.services.s3.conditions import check_write
 from sagebrush.services.s3.encryption_headers import encryption_members
 from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.names import PART_BYTES_MIN
-from sagebrush.services.s3.reach import find_bucket, reach_bucket, version_member
+from sagebrush.services.s3.reach import find_bucket, new_version_member, reach_bucket
 from sagebrush.services.s3.uploads import find_upload, upload_checksum
 
 
@@ -178,7 +178,7 @@ def _answer(context: Context, bucket: BucketRecord, entry: ObjectEntry) -> dict[
         "Bucket": bucket.name,
         "Key": entry.key,
         "ETag": f'"{entry.etag}"',
-        "VersionId": version_member(bucket, entry),
+        "VersionId": new_version_member(bucket, entry),
         **checksum_members(attributes),
         **encryption_members(attributes),
     }

@@ -64,7 +64,6 @@ def check_write(request: dict[str, Any], current: ObjectEntry | None) -> None:
 
 
 def check_delete(
-    key: str,
     current: ObjectEntry | None,
     etag: str | None,
     last_modified: float | None,
@@ -73,12 +72,10 @@ def check_delete(
     """Return if a conditional delete may go ahead; no condition, no check.
 
     Raises:
-        ApiError: PreconditionFailed, NoSuchKey when a condition finds nothing.
+        ApiError: PreconditionFailed. What is gone already meets every condition.
     """
-    if etag is None and last_modified is None and size is None:
+    if current is None:
         return
-    if current is None or current.delete_marker:
-        raise fault("NoSuchKey", Key=key)
     if etag is not None and not _matches(etag, current):
         raise _failed("If-Match")
     if last_modified is not None and int(current.last_modified) != int(last_modified):

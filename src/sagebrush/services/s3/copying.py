@@ -15,7 +15,12 @@ from sagebrush.services.s3.encryption_headers import encryption_members
 from sagebrush.services.s3.faults import fault, invalid_argument
 from sagebrush.services.s3.names import PUT_BYTES
 from sagebrush.services.s3.object_attributes import HEADERS, object_attributes
-from sagebrush.services.s3.reach import find_bucket, reach_bucket, version_member
+from sagebrush.services.s3.reach import (
+    find_bucket,
+    new_version_member,
+    reach_bucket,
+    version_member,
+)
 
 _DIRECTIVES = ("COPY", "REPLACE")
 # Any of these makes copying an object onto itself a change.
@@ -64,7 +69,7 @@ async def copy_object(context: Context, request: dict[str, Any]) -> dict[str, An
             **checksum_members(attributes),
         },
         "CopySourceVersionId": version_member(source_bucket, source),
-        "VersionId": version_member(bucket, entry),
+        "VersionId": new_version_member(bucket, entry),
         **encryption_members(attributes),
     }
 

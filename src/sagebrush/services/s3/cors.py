@@ -12,6 +12,15 @@ from sagebrush.services.s3.faults import fault
 
 _METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE")
 _RULES = 100
+_VERBS = {
+    "Get": "GET",
+    "List": "GET",
+    "Head": "HEAD",
+    "DeleteObjects": "POST",
+    "Delete": "DELETE",
+    "Abort": "DELETE",
+}
+_POSTED = ("CompleteMultipartUpload", "CreateMultipartUpload", "PostObject", "RestoreObject")
 
 
 def check_rules(rules: list[dict[str, Any]]) -> None:
@@ -35,6 +44,14 @@ def check_rules(rules: list[dict[str, Any]]) -> None:
                     "InvalidRequest",
                     f'AllowedOrigin "{pattern}" can not have more than one wildcard.',
                 )
+
+
+def method_of(operation: str) -> str:
+    """Return the HTTP method that an operation is called with."""
+    for verb, method in _VERBS.items():
+        if operation.startswith(verb):
+            return method
+    return "POST" if operation in _POSTED else "PUT"
 
 
 def matching_rule(

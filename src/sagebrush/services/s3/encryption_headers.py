@@ -116,6 +116,20 @@ def check_readable(request: dict[str, Any], attributes: dict[str, Any], prefix: 
         raise fault("AccessDenied")
 
 
+def check_upload_key(request: dict[str, Any], attributes: dict[str, Any]) -> None:
+    """Return if a part comes with the key that its upload was begun with.
+
+    Raises:
+        ApiError: InvalidRequest, InvalidArgument.
+    """
+    given = customer_key(request)
+    if given.get("SSECustomerKeyMD5") != attributes.get("SSECustomerKeyMD5"):
+        raise fault(
+            "InvalidRequest",
+            "The provided encryption parameters did not match the ones used originally.",
+        )
+
+
 def encryption_members(attributes: dict[str, Any]) -> dict[str, Any]:
     """Return the encryption members of an answer about an object."""
     return {name: attributes[name] for name in ANSWERED if name in attributes}

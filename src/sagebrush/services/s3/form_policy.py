@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from typing import Any
@@ -17,6 +18,7 @@ import orjson
 
 from sagebrush.services.s3.faults import fault
 
+_ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 # Fields that no condition has to name.
 _FREE = frozenset(("awsaccesskeyid", "signature", "x-amz-signature", "policy", "file", "bucket"))
 
@@ -65,6 +67,7 @@ class FormPolicy:
             return self._check_one("eq", name, wanted, values)
         if isinstance(condition, list) and len(condition) == 3:
             operator, name, wanted = condition
+            operator = operator.lower() if isinstance(operator, str) else operator
             if operator == "content-length-range":
                 self._set_range(name, wanted)
                 return set()
@@ -89,7 +92,7 @@ class FormPolicy:
         if operator == "eq":
             holds = value == wanted
         elif operator == "starts-with":
-            holds = value is not None and value.startswith(wanted)
+            holds = (value or "").startswith(wanted)
         else:
             raise fault("InvalidPolicyDocument", f"Invalid Policy: unknown operator {operator!r}.")
         if not holds:
@@ -141,10 +144,9 @@ def check_form_signature(fields: dict[str, str], secret: str | None) -> None:
 
 
 def _time(text: str) -> float:
-    parsed = dt.datetime.fromisoformat(text)
-    if parsed.tzinfo is None:
+    if _ISO_8601.fullmatch(text) is None:
         raise ValueError("Invalid 'expiration' value")
-    return parsed.timestamp()
+    return dt.datetime.fromisoformat(text).timestamp()
 
 
 def _violated(reason: str) -> Exception:

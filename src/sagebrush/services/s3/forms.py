@@ -55,6 +55,7 @@ async def post_object(context: Context, request: dict[str, Any]) -> dict[str, An
             ArgumentName="key",
             ArgumentValue="",
         )
+    form.fields["key"] = form.fields["key"].replace("${filename}", form.filename)
     policy = _signed_policy(context, form, bucket.name)
     signed = context if policy is None else _as_signer(context, form)
     put = _put_request(bucket.name, form)
@@ -92,7 +93,7 @@ def _as_signer(context: Context, form: Form) -> Context:
 
 def _put_request(bucket: str, form: Form) -> dict[str, Any]:
     put: dict[str, Any] = {"Bucket": bucket}
-    put["Key"] = form.fields["key"].replace("${filename}", form.filename)
+    put["Key"] = form.fields["key"]
     for name, member in _FIELDS.items():
         if form.fields.get(name):
             put[member] = form.fields[name]

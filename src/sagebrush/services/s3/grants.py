@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from sagebrush.services.s3.faults import fault, invalid_argument
-from sagebrush.services.s3.owners import canonical_id, is_canonical_id, owner
+from sagebrush.services.s3.owners import account_of, canonical_id, owner
 
 ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
 AUTHENTICATED_USERS = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
@@ -73,11 +73,13 @@ def canned_grants(name: str, account: str, bucket_account: str) -> Grants:
     """
     if name not in _CANNED:
         raise invalid_argument("Canned ACL is not valid", "x-amz-acl", name)
-    grants = [_user_grant(account, "FULL_CONTROL")]
+    grants: Grants = [
+        {"Grantee": {"Type": "Group", "URI": group}, "Permission": permission}
+        for group, permission in _CANNED[name]
+    ]
+    grants.append(_user_grant(account, "FULL_CONTROL"))
     if name in _BUCKET_OWNERS and bucket_account != account:
         grants.append(_user_grant(bucket_account, _BUCKET_OWNERS[name]))
-    for group, permission in _CANNED[name]:
-        grants.append({"Grantee": {"Type": "Group", "URI": group}, "Permission": permission})
     return grants
 
 
@@ -141,12 +143,10 @@ def _checked(grantee: dict[str, Any]) -> dict[str, Any]:
     kind = grantee.get("Type")
     if kind == "CanonicalUser":
         identity = grantee.get("ID") or ""
-        if not is_canonical_id(identity):
+        account = account_of(identity)
+        if account is None:
             raise invalid_argument("Invalid id", "CanonicalUser/ID", identity)
-        kept = {"Type": kind, "ID": identity}
-        if name := grantee.get("DisplayName"):
-            kept["DisplayName"] = name
-        return kept
+        return {"Type": kind, **owner(account)}
     if kind == "Group":
         if grantee.get("URI") not in _GROUPS:
             raise invalid_argument("Invalid group uri", "Group/URI", grantee.get("URI"))

@@ -30,7 +30,8 @@ def list_objects(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     answer = page.members(with_owner=True)
     answer |= {
         "Name": bucket.name,
-        "Prefix": page.encode(prefix),
+        # boto3 decodes every encoded member of this answer but the prefix.
+        "Prefix": prefix,
         "Marker": page.encode(marker),
         "Delimiter": page.encode(delimiter) if delimiter else None,
     }
@@ -46,16 +47,12 @@ def list_objects_v2(context: Context, request: dict[str, Any]) -> dict[str, Any]
     page = _Page(request)
     prefix, delimiter = request.get("Prefix") or "", request.get("Delimiter") or ""
     token = request.get("ContinuationToken")
-    if token == "":
-        raise invalid_argument(
-            "The continuation token provided is incorrect", "continuation-token", ""
-        )
     start_after = request.get("StartAfter") or ""
     items = context.platform.objects.listing.current(
         bucket,
         prefix,
         delimiter=delimiter,
-        start_after=_key_of(token) if token is not None else start_after,
+        start_after=_key_of(token) if token else start_after,
     )
     page.fill(items)
     answer = page.members(with_owner=bool(request.get("FetchOwner")))

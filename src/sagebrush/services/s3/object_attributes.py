@@ -12,7 +12,6 @@ from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.names import check_key, check_metadata
 from sagebrush.services.s3.settings import read_settings
 
-ANONYMOUS = "anonymous"
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 HEADERS = (
     "CacheControl",
@@ -59,9 +58,12 @@ def object_attributes(
 
 
 def object_owner(context: Context, bucket: BucketRecord, request: dict[str, Any]) -> str:
-    """Return the account that owns what the caller writes: the writer, or the bucket's owner."""
+    """Return the account that owns what the caller writes: the writer, or the bucket's owner.
+
+    What nobody in particular wrote belongs to the bucket's owner.
+    """
     if context.principal.kind == "Anonymous":
-        return ANONYMOUS
+        return bucket.account
     if context.account == bucket.account:
         return bucket.account
     ownership = object_ownership(read_settings(context.db, bucket.id, ("ownership",)))

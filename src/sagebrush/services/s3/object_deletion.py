@@ -77,7 +77,7 @@ def _delete(context: Context, bucket: BucketRecord, request: dict[str, Any]) -> 
         return _delete_version(context, bucket, request)
     versions = context.platform.objects.versions
     newest = versions.newest(bucket, key)
-    check_delete(key, newest, *_conditions(request))
+    check_delete(newest, *_conditions(request))
     if bucket.versioning:
         owner = object_owner(context, bucket, request)
         marker = versions.put_delete_marker(bucket, key, {"Owner": owner}, now=context.now)
@@ -95,9 +95,9 @@ def _delete_version(
     try:
         entry = versions.find(bucket, key, version_id)
     except ObjectNotFound:
-        check_delete(key, None, *_conditions(request))
+        check_delete(None, *_conditions(request))
         return {"VersionId": version_id}
-    check_delete(key, entry, *_conditions(request))
+    check_delete(entry, *_conditions(request))
     check_deletable(context, bucket, entry, request)
     versions.remove(entry, bucket)
     return {"VersionId": version_id, "DeleteMarker": True if entry.delete_marker else None}

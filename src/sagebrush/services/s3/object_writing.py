@@ -13,7 +13,7 @@ from sagebrush.services.s3.conditions import check_write
 from sagebrush.services.s3.encryption_headers import encryption_members
 from sagebrush.services.s3.names import PUT_BYTES
 from sagebrush.services.s3.object_attributes import object_attributes
-from sagebrush.services.s3.reach import find_bucket, reach_bucket, version_member
+from sagebrush.services.s3.reach import find_bucket, new_version_member, reach_bucket
 
 
 async def put_object(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def written(bucket: BucketRecord, entry: ObjectEntry) -> dict[str, Any]:
     attributes = entry.attributes
     return {
         "ETag": f'"{entry.etag}"',
-        "VersionId": version_member(bucket, entry),
+        "VersionId": new_version_member(bucket, entry),
         **checksum_members(attributes),
         **encryption_members(attributes),
     }

@@ -16,7 +16,7 @@ from sagebrush.services.platform import Context
 from sagebrush.services.s3.bodies import received
 from sagebrush.services.s3.checksum_members import MEMBERS, Declaration, declaration
 from sagebrush.services.s3.copy_sources import reach_copy_source
-from sagebrush.services.s3.encryption_headers import check_readable, encryption_members
+from sagebrush.services.s3.encryption_headers import check_upload_key, encryption_members
 from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.names import PART_BYTES, check_part_number
 from sagebrush.services.s3.ranges import copy_range
@@ -30,7 +30,7 @@ async def upload_part(context: Context, request: dict[str, Any]) -> dict[str, An
     number = request["PartNumber"]
     check_part_number(number)
     upload = find_upload(context, bucket, request)
-    check_readable(request, upload.attributes)
+    check_upload_key(request, upload.attributes)
     declared = declaration(request)
     _check_algorithm(upload, declared)
     slot = context.platform.objects.uploads.claim_slot(upload, number, _length(request))
@@ -57,7 +57,7 @@ async def upload_part_copy(context: Context, request: dict[str, Any]) -> dict[st
     number = request["PartNumber"]
     check_part_number(number)
     upload = find_upload(context, bucket, request)
-    check_readable(request, upload.attributes)
+    check_upload_key(request, upload.attributes)
     source_bucket, source = reach_copy_source(context, request)
     offset, size = copy_range(request.get("CopySourceRange"), source.size)
     if size > PART_BYTES:

@@ -78,6 +78,9 @@ def condition_values(
     values["aws:principalarn"] = [context.principal.arn]
     values["aws:principalaccount"] = [context.account]
     values["aws:userid"] = [context.principal.user_id]
+    if context.referrer is not None:
+        values["aws:referer"] = [context.referrer]
+    values["aws:useragent"] = [context.user_agent]
     values["aws:currenttime"] = [str(context.now)]
     values["aws:epochtime"] = [str(int(context.now))]
     return values

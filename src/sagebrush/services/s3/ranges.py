@@ -55,7 +55,9 @@ def copy_range(header: str | None, size: int) -> tuple[int, int]:
             header,
         )
     first, last = (int(group) for group in matched.groups())
-    if last < first or last >= size:
+    if last >= size:
+        raise fault("InvalidRange", RangeRequested=header, ActualObjectSize=size)
+    if last < first:
         raise invalid_argument(
             f"Range specified is not valid for source object of size: {size}",
             "x-amz-copy-source-range",

@@ -8,7 +8,9 @@ from sagebrush.base.errors import ApiError
 from sagebrush.engines.objects import BucketRecord, ObjectEntry, ObjectNotFound
 from sagebrush.services.platform import Context
 from sagebrush.services.s3.access import Access
+from sagebrush.services.s3.cors import answer_headers, matching_rule, method_of
 from sagebrush.services.s3.faults import fault, no_such_bucket
+from sagebrush.services.s3.settings import read_setting
 
 DELETE_MARKER_HEADER = "x-amz-delete-marker"
 VERSION_HEADER = "x-amz-version-id"
@@ -40,7 +42,17 @@ def find_bucket(context: Context, request: dict[str, Any]) -> BucketRecord:
     expected = request.get("ExpectedBucketOwner")
     if expected is not None and expected != bucket.account:
         raise fault("AccessDenied")
+    if context.origin is not None:
+        _share_with_origin(context, bucket, context.origin)
     return bucket
+
+
+def _share_with_origin(context: Context, bucket: BucketRecord, origin: str) -> None:
+    """Let the page that a browser asks for see the answer, if the bucket's rules say so."""
+    rules = read_setting(context.db, bucket.id, "cors")
+    rule = matching_rule(rules or [], origin, method_of(context.operation), [])
+    if rule is not None:
+        context.extra_headers |= answer_headers(rule, origin)
 
 
 def reach_object(
@@ -73,6 +85,11 @@ def reach_object(
 def version_member(bucket: BucketRecord, entry: ObjectEntry) -> str | None:
     """Return the `VersionId` an answer about `entry` carries: none before versioning."""
     return entry.version_id if bucket.versioning else None
+
+
+def new_version_member(bucket: BucketRecord, entry: ObjectEntry) -> str | None:
+    """Return the `VersionId` that answers a write: none but under versioning."""
+    return entry.version_id if bucket.versioning == "Enabled" else None
 
 
 def _versioned(action: str, version_id: str | None) -> str:
