@@ -25,6 +25,15 @@ CONTENT_TYPES = (CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF)
 ACCEPTS = (JSON, JSON_LINES, CSV, RECORDIO_PROTOBUF)
 
 _UNREADABLE = "unable to evaluate payload provided"
+# Deep nesting ends in RecursionError, huge numbers in OverflowError.
+_UNREADABLE_ERRORS = (
+    ClientError,
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class InferenceInput(NamedTuple):
@@ -55,7 +64,7 @@ def decode_features(
         raise InferenceError(415, f"Unsupported content-type: {content_type}")
     try:
         decoded = _DECODERS[media.name](body, media)
-    except (ClientError, ValueError, TypeError, KeyError) as error:
+    except _UNREADABLE_ERRORS as error:
         raise InferenceError(400, f"{_UNREADABLE}: {_reason(error)}") from error
     width = decoded.features.shape[1]
     if width != feature_dim and decoded.features.shape[0]:
@@ -181,7 +190,8 @@ def _rows(instances: list[Any], may_hold_null: bool) -> NDArray[np.float32] | sp
     values = [_dense_values(instance) for instance in instances]
     if any(row is None for row in values):
         return stack_features([_matrix(instance) for instance in instances])
-    rows = np.array(values, np.float32)
+    with np.errstate(over="ignore"):
+        rows = np.array(values, np.float32)
     if rows.ndim != 2:
         raise ValueError("an instance must be a list of numbers")
     # numpy reads null as NaN; JSON's own NaN is spelt otherwise.

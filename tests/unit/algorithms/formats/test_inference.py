@@ -166,6 +166,42 @@ def test_answers_are_written_in_every_text_form(accept, expected):
     assert content_type == accept
 
 
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.sampled_from([10**400, "a", "1", "nan"])
+)
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["features", "data", "values", "keys", "shape"]), inner, max_size=3
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(DOCUMENTS, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_any_instances_are_read_or_refused(instances):
+    body = json.dumps({"instances": instances}).encode()
+    try:
+        features = decode_features(body, "application/json", 2).features
+    except InferenceError as error:
+        assert error.status == 400  # noqa: PT017
+    else:
+        assert features.shape[1] == 2 or features.shape[0] == 0
+
+
+def test_deep_nesting_is_refused():
+    with pytest.raises(InferenceError, match="unable to evaluate"):
+        decode_features(b"[" * 100_000, "application/json", 2)
+
+
 @given(
     st.binary(max_size=60)
     | st.text('{}[]":,.0123456789 instancefurvlkyhpd\n', max_size=80).map(str.encode),
