@@ -10,10 +10,11 @@ runs inside or under a job works in any Python interpreter without third-party p
     ended = await handle.wait()                  # records.Exit, or supervisor.Lost
     found = supervisor.adopt(job_directory)      # after a restart: Handle, Exit or Lost
 
-`spec` describes a job, `shim` carries it, `member` is one host of it in its `sandbox` under its
-`limits`; `feeder` and `archive` are what happens around the members; `zygote` and `families` make
-starts fast; `supervisor`, `liveness` and `records` find jobs again; `facilities` says what the
-machine offers; `tail` follows logs; `environments` builds Python environments.
+`spec` describes a job; `shim` is the process that carries it along `job`'s course; `member` is one
+host of it in its `sandbox` under its `limits`; `feeder` and `archive` are what happens around the
+members; `zygote` and `families` make starts fast; `supervisor`, `liveness` and `records` find jobs
+again; `facilities` says what the machine offers; `tail` follows logs; `environments` builds Python
+environments; `sockets` reaches servers behind long paths.
 
 A job's directory: `spec.json` (what was asked), `shim.json` (who carries it, its phase),
 `exit.json` (how it ended), `<member>.log` (raw output of a member, written by the kernel, so it is

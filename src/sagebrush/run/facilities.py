@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.run import kernel, limits, member, sandbox, shim, signals
+from sagebrush.run import kernel, limits, member, sandbox, signals
 from sagebrush.run.spec import Access, Limits, Member, Mount, ProcessSpec
 
 
@@ -43,19 +43,19 @@ class Facilities:
 def probe(directory: Path) -> Facilities:
     """Return what works here; files are made under `directory`, as jobs' are."""
     limiter, reasons = limits.detect()
-    isolation, overlay = sandbox.PROCESS, False
     if not kernel.LINUX:
         reasons.append("namespaces: Linux only")
     else:
         strongest = sandbox.NAMESPACES if os.geteuid() == 0 else sandbox.USER_NAMESPACES
         candidates = dict.fromkeys((strongest, sandbox.USER_NAMESPACES))
         for candidate in candidates:
-            problems = [_try_view(directory, candidate, overlay=use) for use in (True, False)]
-            reasons += [f"{candidate}: {problem}" for problem in problems[:2] if problem]
-            if None in problems:
-                isolation, overlay = candidate, problems[0] is None
-                break
-    return Facilities(isolation, overlay, limiter, tuple(reasons))
+            for overlay in (True, False):
+                problem = _try_view(directory, candidate, overlay=overlay)
+                if problem is None:
+                    return Facilities(candidate, overlay, limiter, tuple(reasons))
+                with_overlay = " with overlays" if overlay else ""
+                reasons.append(f"{candidate}{with_overlay}: {problem}")
+    return Facilities(sandbox.PROCESS, False, limiter, tuple(reasons))
 
 
 def _try_view(directory: Path, isolation: str, *, overlay: bool) -> str | None:
@@ -96,7 +96,7 @@ def _run_member(spec: ProcessSpec) -> str:
     sandbox.prepare(spec, one)
     life_read, _ = os.pipe()
     signals.block({member.KILL_REQUEST})
-    shim.enter_job_namespaces(spec)
+    sandbox.enter_job(spec)
     group = limits.group_of(limits.NONE, spec.directory, one.name, Limits())
     pid, report = member.start(spec, one, group, life_read)
     os.waitpid(pid, 0)

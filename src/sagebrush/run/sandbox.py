@@ -91,6 +91,21 @@ def loopback_address(index: int) -> str:
     return f"127.0.{index // 250}.{index % 250 + 1}"
 
 
+def enter_job(spec: ProcessSpec) -> None:
+    """Put the shim where all its members start from: the user and network namespaces of the job."""
+    if spec.isolation == PROCESS:
+        return
+    if spec.isolation == USER_NAMESPACES:
+        user, group = os.geteuid(), os.getegid()
+        kernel.unshare(kernel.NEW_USER)
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    if not spec.network:
+        kernel.unshare(kernel.NEW_NETWORK)
+        kernel.raise_loopback()
+
+
 def enter(spec: ProcessSpec, member: Member) -> None:
     """Put the calling process, first of its process namespace, into the member's view.
 

@@ -185,3 +185,17 @@ def test_broken_source_fails_the_job_and_is_named(root: Path) -> None:
         assert "end-of-stream" in str(ended.error)
 
     play(root, story)
+
+
+@pytest.mark.parametrize("code", [0, 4])
+def test_broken_source_is_to_blame_however_its_reader_ends(root: Path, code: int) -> None:
+    async def story(bench: Workbench) -> None:
+        tree = root / "jobs" / "blame" / "ml-algo-1"
+        plan = Feeder(str(tree / "input/data/pipe"), (str(root / "gone"),))
+        script = f"while [ ! -p $FIFO ]; do sleep 0.01; done; cat $FIFO; exit {code}"
+        member = shell(script, environment={"FIFO": "/opt/ml/input/data/pipe_0"})
+        ended = await bench.run(bench.job("blame", member, feeders=(plan,)))
+        assert ended.reason is Reason.FEED_FAILED
+        assert str(root / "gone") in str(ended.error)
+
+    play(root, story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,6 @@ def test_removing_a_group_ends_what_is_left_in_it(cgroup: str) -> None:
     while not joined.read_text():
         os.sched_yield()
     # Reaped as an orphan would be, so that the group empties.
-    import threading
 
     reaper = threading.Thread(target=os.waitpid, args=(child, 0))
     reaper.start()
@@ -76,3 +76,47 @@ def test_rlimits_turn_too_much_memory_into_an_error(root: Path) -> None:
         assert log_of(spec) == "refused\n"
 
     play(root, story)
+
+
+class _Hierarchy:
+    """A directory tree shaped like the unified hierarchy of a machine under systemd."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        (root / "cgroup.controllers").write_text("cpu memory pids")
+        monkeypatch.setattr(limits, "_ROOT", root)
+        monkeypatch.setattr(limits, "_own_groups", lambda: {"": "/user.slice/app.slice/mine"})
+        self.mine = self.add("user.slice/app.slice/mine", "")
+
+    def add(self, path: str, hands_down: str) -> Path:
+        directory = self.root / path
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "cgroup.subtree_control").write_text(hands_down)
+        return directory
+
+
+def test_v2_group_lies_in_the_highest_that_hands_down_memory_and_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = _Hierarchy(tmp_path, monkeypatch)
+    tree.add("user.slice", "cpu pids")
+    app = tree.add("user.slice/app.slice", "cpu memory pids")
+    group = group_of(limits.CGROUP_V2, "/job", "algo-1", Limits(1 << 30, 2.0))
+    group.create()
+    (directory,) = group.directories  # type: ignore[attr-defined]
+    assert directory.parent == app
+    assert (directory / "memory.max").read_text() == str(1 << 30)
+    assert (directory / "cpu.max").read_text() == "200000 100000"
+    group.join()
+    assert (directory / "cgroup.procs").read_text() == "0"
+    (directory / "memory.peak").write_text("12345\n")
+    (directory / "memory.events").write_text("low 0\noom 1\noom_kill 1\n")
+    assert group.usage() == limits.Usage(12345, True)
+
+
+def test_v2_is_refused_where_nothing_is_handed_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _Hierarchy(tmp_path, monkeypatch)
+    with pytest.raises(OSError, match="hands down"):
+        group_of(limits.CGROUP_V2, "/job", "algo-1", Limits())
