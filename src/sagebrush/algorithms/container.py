@@ -116,6 +116,7 @@ def _train(card: Card, root: Path, log: Log, stop: StopFlag) -> None:
         log.configuration(
             {item.name: item.default for item in schema.fields if item.default is not None},
             config.hyperparameters,
+            str(root / "input" / "config" / "hyperparameters.json"),
         )
     parameters = schema.parse(config.hyperparameters)
     check_channels(card, schema.wording, config)

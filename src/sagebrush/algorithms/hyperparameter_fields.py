@@ -237,6 +237,14 @@ class Json(Field):
     def expected(self) -> str:
         return self.noun
 
+    def syntax_error(self, text: str) -> str:
+        """Why the text is no JSON at all, empty if it is."""
+        try:
+            json.loads(text)
+        except ValueError as error:
+            return str(error)
+        return ""
+
 
 def _as_text(value: Any) -> str:
     if isinstance(value, str):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagebrush.algorithms.errors import ClientError
-from sagebrush.algorithms.hyperparameter_fields import Field
+from sagebrush.algorithms.hyperparameter_fields import Field, Json
 
 Rule = Callable[[dict[str, Any]], None]
 
@@ -47,6 +47,11 @@ class Wording:
 
     def invalid(self, field: Field, text: str) -> str:
         """A value does not have the field's type or lies outside its range."""
+        if isinstance(field, Json) and (reason := field.syntax_error(text)):
+            return (
+                f"Hyperparameter must be valid json, but found {field.name}: {text} "
+                f"(caused by ValueError)\n\nCaused by: {reason}"
+            )
         return (
             f"The value {text!r} is not valid for the {field.name!r} hyperparameter which expects "
             f"{field.expectation()} (caused by ValidationError)\n\n"

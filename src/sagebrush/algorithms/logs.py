@@ -41,14 +41,19 @@ class Log:
         """Write the text at level ERROR."""
         self._prefixed("ERROR", text)
 
-    def configuration(self, defaults: Mapping[str, Any], given: Mapping[str, str]) -> None:
-        """Write the three lines that say which hyperparameters a job runs with."""
+    def configuration(
+        self, defaults: Mapping[str, Any], given: Mapping[str, str], given_in: str
+    ) -> None:
+        """Write the three lines that say which hyperparameters a job runs with.
+
+        ``given_in`` names the file the user's own came in.
+        """
         shown = {
             name: value if isinstance(value, str) else json.dumps(value)
             for name, value in defaults.items()
         }
         self.info(f"Reading default configuration from default-input.json: {shown}")
-        self.info(f"Merging with provided configuration from hyperparameters.json: {dict(given)}")
+        self.info(f"Merging with provided configuration from {given_in}: {dict(given)}")
         self.info(f"Final configuration: {shown | dict(given)}")
 
     def quality_metric(

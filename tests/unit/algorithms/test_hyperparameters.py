@@ -114,6 +114,9 @@ def test_refusals_are_worded_as_the_first_party_images_word_them():
     assert "'abc' is not valid for the 'epochs' hyperparameter" in refusal(epochs="abc")
     assert "0 is less than the minimum of 1" in refusal(k="0")
     assert "1 is greater than or equal to the maximum of 1" in refusal(momentum="1")
+    assert refusal(eval_metrics="[msd").startswith(
+        "Hyperparameter must be valid json, but found eval_metrics: [msd (caused by ValueError)"
+    )
     assert "'adagrad' is not one of ['adam', 'sgd']" in refusal(optimizer="adagrad")
 
 

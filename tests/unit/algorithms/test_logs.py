@@ -73,10 +73,12 @@ def test_the_metrics_line_is_json():
 
 
 def test_a_job_says_which_configuration_it_runs_with():
-    lines = lines_of(lambda log: log.configuration({"epochs": 15, "k": "auto"}, {"k": "3"}))
+    lines = lines_of(
+        lambda log: log.configuration({"epochs": 15, "k": "auto"}, {"k": "3"}, "/x/y.json")
+    )
     assert [PREFIX.sub("", line).partition(":")[0] for line in lines] == [
         "Reading default configuration from default-input.json",
-        "Merging with provided configuration from hyperparameters.json",
+        "Merging with provided configuration from /x/y.json",
         "Final configuration",
     ]
     assert lines[2].endswith("Final configuration: {'epochs': '15', 'k': '3'}")
