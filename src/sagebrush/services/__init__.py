@@ -13,6 +13,7 @@ SERVICES: dict[str, str] = {
     "logs": "sagebrush.services.logs.service",
     "cloudwatch": "sagebrush.services.cloudwatch.service",
     "kms": "sagebrush.services.kms.service",
+    "ecr": "sagebrush.services.ecr.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
     "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
 }

@@ -1,0 +1,1 @@
+"""Container repositories: manifests, tags and layers."""
