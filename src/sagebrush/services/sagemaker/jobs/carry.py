@@ -45,20 +45,27 @@ _Result = TypeVar("_Result")
 
 
 class JobRun:
-    """A job that this server carries. `stop` asks it to end, `ended` says that it has."""
+    """A job that this server carries. `stop` asks it to end, `ended` says that it has.
 
-    def __init__(self, platform: Platform, job_id: int, *, beside: int) -> None:
+    `beside` is how many other jobs share the machine; `at_end` is called when this one no longer
+    does.
+    """
+
+    def __init__(
+        self, platform: Platform, job_id: int, *, beside: int, at_end: Callable[[], None]
+    ) -> None:
         self.job_id = job_id
         self.stop = asyncio.Event()
         self.ended = asyncio.Event()
         self._platform = platform
         self._beside = beside
+        self._at_end = at_end
 
     async def carry(self) -> None:
         """Carry the job to its end, through as many attempts as it takes."""
         waiting = asyncio.create_task(self._stop_after_max_wait())
         try:
-            found = self._adopted()
+            found = await self._adopted()
             outcome: Outcome | None = None
             while outcome is None:
                 outcome = await self._attempt(found)
@@ -78,6 +85,7 @@ class JobRun:
 
         self._change(apply)
         self.ended.set()
+        self._at_end()
 
     async def _attempt(self, found: Handle | Exit | Lost | None) -> Outcome | None:
         """Return how the job ended; None when it is to be tried again."""
@@ -102,14 +110,16 @@ class JobRun:
         now = self._platform.clock.now()
         return records.change(self._platform.db, self.job_id, lambda job: apply(job, now))
 
-    def _adopted(self) -> Handle | Exit | Lost | None:
+    async def _adopted(self) -> Handle | Exit | Lost | None:
         """Return what an earlier server left of the job's processes; None if it started none."""
         job = self._job()
         if not job.progress.attempt:
             return None
+        directory = job_directory(self._platform, job)
         try:
-            found = self._platform.supervisor.adopt(job_directory(self._platform, job))
+            found = self._platform.supervisor.adopt(directory)
         except StateError:
+            await asyncio.to_thread(_remove, directory)
             return None
         if job.secondary_status in ("Starting", "Downloading"):
             # Started, but the server died before it could say so.

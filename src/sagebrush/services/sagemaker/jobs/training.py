@@ -75,7 +75,7 @@ class TrainingRunner:
             if run is not None:
                 if job.status == "Stopping":
                     run.stop.set()
-            elif job.progress.attempt or len(self._runs) < self._capacity:
+            elif job.progress.attempt or self._running_count() < self._capacity:
                 self._begin(job)
             elif job.status == "Stopping":
                 self._end_waiting(job, STOPPED)
@@ -84,8 +84,12 @@ class TrainingRunner:
             elif job.secondary_status != "Pending":
                 self._keep_waiting(job)
 
+    def _running_count(self) -> int:
+        return sum(not run.ended.is_set() for run in self._runs.values())
+
     def _begin(self, job: TrainingJob) -> None:
-        run = JobRun(self._platform, job.id, beside=len(self._runs))
+        beside = self._running_count()
+        run = JobRun(self._platform, job.id, beside=beside, at_end=self.wake)
         self._runs[job.id] = run
         if job.status == "Stopping":
             run.stop.set()

@@ -1,0 +1,165 @@
+"""Jobs across the death of the server, of their processes, and of their turn to run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagebrush.services.sagemaker import records
+from sagebrush.services.sagemaker.jobs import carry
+
+from .conftest import ACCOUNT, Server
+
+_WAITS = 'echo begun; while [ ! -e "$1/go" ]; do sleep 0.01; done; echo w > "$1/model/w"; echo done'
+
+
+def _folder(server: Server) -> Path:
+    (folder,) = server.data.glob("jobs/training/*")
+    return folder
+
+
+def _let_go(server: Server) -> None:
+    (_folder(server) / "hosts" / "algo-1" / "ml" / "go").touch()
+
+
+def _kill_shim(server: Server) -> None:
+    record = json.loads((_folder(server) / "shim.json").read_bytes())
+    os.kill(record["pid"], signal.SIGKILL)
+
+
+def test_running_job_is_adopted(own_server: Server) -> None:
+    request = own_server.create("survivor", _WAITS)
+    own_server.wait("survivor", "Training")
+    own_server.abandon()
+    own_server.start()
+    assert own_server.wait("survivor", "Training")["TrainingJobStatus"] == "InProgress"
+    _let_go(own_server)
+    job = own_server.wait("survivor")
+    assert job["TrainingJobStatus"] == "Completed"
+    assert own_server.log("survivor") == {"algo-1": ["begun", "done"]}
+    bucket = request["OutputDataConfig"]["S3OutputPath"].split("/")[2]
+    assert own_server.keys(bucket) == ["out/survivor/output/model.tar.gz"]
+
+
+def test_job_that_ended_meanwhile_keeps_its_exit_status(own_server: Server) -> None:
+    own_server.create("meanwhile", f"{_WAITS}; exit 7")
+    own_server.wait("meanwhile", "Training")
+    folder = _folder(own_server)
+    own_server.abandon()
+    (folder / "hosts" / "algo-1" / "ml" / "go").touch()
+    while not (folder / "exit.json").exists():
+        os.sched_yield()
+    own_server.start()
+    job = own_server.wait("meanwhile")
+    assert job["FailureReason"] == "AlgorithmError: , exit code: 7"
+    assert own_server.log("meanwhile")["algo-1"][-1] == "done"
+
+
+def test_job_whose_processes_died_is_failed(own_server: Server) -> None:
+    own_server.create("victim", _WAITS)
+    own_server.wait("victim", "Training")
+    _kill_shim(own_server)
+    job = own_server.wait("victim")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("InternalServerError: The processes")
+
+
+def test_retry_strategy_starts_it_again(own_server: Server) -> None:
+    own_server.create("again", _WAITS, RetryStrategy={"MaximumRetryAttempts": 1})
+    own_server.wait("again", "Training")
+    _kill_shim(own_server)
+    own_server.wait_for_attempt("again", 2)
+    _let_go(own_server)
+    job = own_server.wait("again")
+    assert job["TrainingJobStatus"] == "Completed"
+    assert own_server.transitions("again").count("Restarting") == 1
+
+
+def test_retries_are_counted(own_server: Server) -> None:
+    own_server.create("twice", _WAITS, RetryStrategy={"MaximumRetryAttempts": 1})
+    for number in (1, 2):
+        own_server.wait_for_attempt("twice", number)
+        _kill_shim(own_server)
+    assert own_server.wait("twice")["TrainingJobStatus"] == "Failed"
+
+
+def test_stop_before_restart_is_carried_out(own_server: Server) -> None:
+    own_server.create("stopping", "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.01; done")
+    own_server.wait("stopping", "Training")
+    own_server.call("StopTrainingJob", TrainingJobName="stopping")
+    own_server.abandon()
+    own_server.start()
+    assert own_server.wait("stopping")["SecondaryStatus"] == "Stopped"
+
+
+@pytest.mark.parametrize("secondary", ["Starting", "Downloading"])
+def test_job_not_yet_started_begins_again(own_server: Server, secondary: str) -> None:
+    """What a server leaves that dies while it prepares a job."""
+    request = own_server.request("early")
+    db = own_server.platform.db
+    with db.transaction():
+        job = records.insert_job(db, ACCOUNT, own_server.region, "early", request, 1.0)
+        assert job is not None
+        records.advance(job, secondary, "message", 2.0)
+        job.progress.attempt = 1
+        records.save(db, job)
+    half = own_server.data / "jobs" / "training" / f"{job.id}-1"
+    half.mkdir(parents=True)
+    (half / "rest").touch()
+    own_server.program = "ls $1/../../.. ; exit 0"
+    own_server.abandon()
+    own_server.start()
+    assert own_server.wait("early")["TrainingJobStatus"] == "Completed"
+    assert not half.exists()
+
+
+def test_upload_cut_off_is_done_again(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload, done = carry.upload, asyncio.Event()
+
+    async def half_way(*arguments: Any) -> None:
+        await upload(*arguments)
+        done.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(carry, "upload", half_way)
+    request = own_server.create("cut", "echo w > $1/model/w")
+    own_server.run(done.wait())
+    assert own_server.wait("cut", "Uploading")["TrainingJobStatus"] == "InProgress"
+    own_server.abandon()
+    monkeypatch.setattr(carry, "upload", upload)
+    own_server.start()
+    assert own_server.wait("cut")["TrainingJobStatus"] == "Completed"
+    bucket = request["OutputDataConfig"]["S3OutputPath"].split("/")[2]
+    assert own_server.keys(bucket) == ["out/cut/output/model.tar.gz"]
+
+
+def test_leftover_folders_are_removed_at_start(own_server: Server) -> None:
+    left = own_server.data / "jobs" / "training" / "99-1"
+    left.mkdir(parents=True)
+    own_server.abandon()
+    own_server.start()
+    assert not left.exists()
+
+
+def test_jobs_beyond_the_machine_wait_in_order(own_server: Server) -> None:
+    own_server.platform.workers["sagemaker.training"]._capacity = 1
+    own_server.create("first", _WAITS)
+    own_server.wait("first", "Training")
+    for name in ("second", "third", "fourth"):
+        own_server.create(name, "exit 0")
+        own_server.wait(name, "Pending")
+    own_server.call("StopTrainingJob", TrainingJobName="third")
+    stopped = own_server.wait("third")
+    assert stopped["TrainingJobStatus"] == "Stopped"
+    assert "TrainingStartTime" not in stopped
+    own_server.program = "exit 0"
+    _let_go(own_server)
+    second, fourth = own_server.wait("second"), own_server.wait("fourth")
+    assert second["TrainingJobStatus"] == fourth["TrainingJobStatus"] == "Completed"
+    assert second["TrainingEndTime"] <= fourth["TrainingStartTime"]
