@@ -13,6 +13,7 @@ from sagebrush.services.platform import Context
 from sagebrush.store.database import Row
 
 _DEFAULT_RESULTS = 100
+_NO_SCANNER = {"status": "FAILED", "description": "Sagebrush has no image scanner"}
 
 
 def put_image(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -265,6 +266,7 @@ def _detail(context: Context, repository: Repository, row: Row) -> dict[str, Any
         "imageTags": _tags(context, repository, row["digest"]) or None,
         "imageSizeInBytes": row["size_bytes"],
         "imagePushedAt": row["pushed"],
+        "imageScanStatus": _NO_SCANNER if repository.document["scanning"]["scanOnPush"] else None,
         "imageManifestMediaType": row["media_type"],
         "lastRecordedPullTime": row["pulled"],
         "imageStatus": "ACTIVE",

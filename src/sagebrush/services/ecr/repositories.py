@@ -111,12 +111,11 @@ def put_image_tag_mutability(context: Context, request: dict[str, Any]) -> dict[
 
 
 def put_image_scanning_configuration(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Set the scanning configuration; there is no scanner, so scanning on push is refused."""
+    """Set whether images are scanned when pushed; each then says that there is no scanner."""
     repository = find_repository(context, request)
-    if request["imageScanningConfiguration"].get("scanOnPush"):
-        raise ApiError("InvalidParameterException", "Sagebrush does not support image scanning.")
-    update(context, repository, scanning={"scanOnPush": False})
-    return named(repository) | {"imageScanningConfiguration": {"scanOnPush": False}}
+    scanning = {"scanOnPush": request["imageScanningConfiguration"].get("scanOnPush", False)}
+    update(context, repository, scanning=scanning)
+    return named(repository) | {"imageScanningConfiguration": scanning}
 
 
 def _check_exclusions(document: dict[str, Any]) -> None:
