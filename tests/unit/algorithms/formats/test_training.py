@@ -11,6 +11,9 @@ import pytest
 from sagebrush.algorithms.channels import ChannelConfig, ChannelReader
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import concatenate
+from sagebrush.algorithms.formats.csv import read_csv_blocks
+from sagebrush.algorithms.formats.libsvm import read_libsvm_blocks
+from sagebrush.algorithms.formats.recordio_protobuf import read_blocks
 from sagebrush.algorithms.formats.recordio_protobuf_writer import write_dense
 from sagebrush.algorithms.formats.training import training_batches
 
@@ -149,3 +152,35 @@ def test_files_of_different_widths_are_refused(tmp_path):
     (tmp_path / "b.csv").write_text("1,2\n")
     with pytest.raises(ClientError, match=r"train/b.csv: its rows have 1 features, expected 2"):
         list(training_batches(reader(tmp_path, "text/csv"), 9))
+
+
+class Endless(io.RawIOBase):
+    """Repeats some bytes for ever and counts how many were taken."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        start = self.taken % len(self.content)
+        part = self.content[start : start + len(buffer)]
+        buffer[: len(part)] = part
+        self.taken += len(part)
+        return len(part)
+
+
+@pytest.mark.parametrize("kind", ["csv", "records", "libsvm"])
+def test_data_without_end_is_read_a_few_megabytes_at_a_time(kind):
+    content = {"csv": csv().encode(), "records": recordio(), "libsvm": b"1 3:4 7:5\n" * 20}[kind]
+    read = {"csv": read_csv_blocks, "records": read_blocks, "libsvm": read_libsvm_blocks}[kind]
+    endless = Endless(content * 100)
+    blocks = read(io.BufferedReader(endless), "train")
+    rows = 0
+    for _ in range(3):
+        block = next(blocks)
+        rows += len(block) if kind == "csv" else block.rows
+        assert endless.taken - rows * len(content) / 20 < 16_000_000
+    assert rows > 1000
