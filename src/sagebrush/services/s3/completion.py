@@ -18,7 +18,11 @@ from sagebrush.engines.objects.checksums import composite, full_object, multipar
 from sagebrush.services.platform import Context
 from sagebrush.services.s3.checksum_members import FULL_OBJECT, MEMBERS, checksum_members
 from sagebrush.services.s3.conditions import check_write
-from sagebrush.services.s3.encryption_headers import encryption_members
+from sagebrush.services.s3.encryption_headers import (
+    check_upload_key,
+    customer_key,
+    encryption_members,
+)
 from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.names import PART_BYTES_MIN
 from sagebrush.services.s3.reach import find_bucket, new_version_member, reach_bucket
@@ -32,6 +36,8 @@ async def complete_multipart_upload(context: Context, request: dict[str, Any]) -
     if earlier is not None:
         return _answer(context, bucket, earlier)
     upload = find_upload(context, bucket, request)
+    if customer_key(request):
+        check_upload_key(request, upload.attributes)
     named = (request.get("MultipartUpload") or {}).get("Parts") or []
     objects = context.platform.objects
     parts = _chosen_parts(named, objects.uploads.parts(upload.upload_id), upload)

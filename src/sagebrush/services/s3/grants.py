@@ -18,11 +18,11 @@ LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 _GROUPS = (ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY)
 _PERMISSIONS = ("FULL_CONTROL", "READ", "WRITE", "READ_ACP", "WRITE_ACP")
 _HEADERS = {
-    "GrantFullControl": "FULL_CONTROL",
     "GrantRead": "READ",
-    "GrantReadACP": "READ_ACP",
     "GrantWrite": "WRITE",
+    "GrantReadACP": "READ_ACP",
     "GrantWriteACP": "WRITE_ACP",
+    "GrantFullControl": "FULL_CONTROL",
 }
 # Canned list: what it grants beside the owner's full control.
 _CANNED: dict[str, tuple[tuple[str, str], ...]] = {

@@ -77,7 +77,10 @@ def _delete(context: Context, bucket: BucketRecord, request: dict[str, Any]) -> 
         return _delete_version(context, bucket, request)
     versions = context.platform.objects.versions
     newest = versions.newest(bucket, key)
-    check_delete(newest, *_conditions(request))
+    conditions = _conditions(request)
+    if newest is None and conditions != (None, None, None):
+        return {}
+    check_delete(newest, *conditions)
     if bucket.versioning:
         owner = object_owner(context, bucket, request)
         marker = versions.put_delete_marker(bucket, key, {"Owner": owner}, now=context.now)

@@ -23,14 +23,14 @@ _OVERRIDES = {
     "ResponseContentType": "ContentType",
     "ResponseExpires": "Expires",
 }
-_ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 
 
 def get_object(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Return an object, a range or a part of it."""
     bucket, entry = reach_object(context, request, "s3:GetObject")
     reading = _Reading(context, request, bucket, entry)
-    if reading.attributes.get("StorageClass") in _ARCHIVED and not _is_restored(context, entry):
+    if reading.attributes.get("StorageClass") in ARCHIVED and "Restore" not in entry.annotations:
         raise fault("InvalidObjectState", StorageClass=reading.attributes["StorageClass"])
     members = reading.members()
     if context.status == 304:
@@ -154,8 +154,3 @@ class _Reading:
         self._context.status = 206
         last = self.offset + self.length - 1
         return {"ContentRange": f"bytes {self.offset}-{last}/{self._entry.size}"}
-
-
-def _is_restored(context: Context, entry: ObjectEntry) -> bool:
-    del context
-    return "Restore" in entry.annotations

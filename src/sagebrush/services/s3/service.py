@@ -26,6 +26,7 @@ _RESOURCES = (
     "object_writing",
     "parts",
     "preflight",
+    "restoring",
     "uploads",
 )
 _log = logging.getLogger(__name__)

@@ -72,8 +72,8 @@ def checked_tags(pairs: list[tuple[str, str]], limit: int) -> dict[str, str]:
 
 
 def tag_set(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Return tags as a `TagSet`."""
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
+    """Return tags as a `TagSet`, by key."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def tag_count(annotations: dict[str, Any]) -> int | None:
