@@ -39,6 +39,11 @@ class BoostingPlan:
     write_line: Callable[[str], None] = print
     stop_requested: Callable[[], bool] = field(default=lambda: False)
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether a metric is watched to end the training."""
+        return bool(self.early_stopping_rounds and self.early_stopping_metric)
+
 
 @dataclass(frozen=True)
 class Boosted:
@@ -59,10 +64,14 @@ def boost(plan: BoostingPlan, train: xgboost.DMatrix, watched: Watched) -> Boost
     booster = xgboost.Booster(
         dict(plan.parameters), [train, *(matrix for matrix, _ in watched)], model_file=checkpoint
     )
-    callbacks = CallbackContainer(_callbacks(plan), metric=plan.metrics, output_margin=True)
+    ordered = _callbacks(plan, first_round)
+    callbacks = CallbackContainer(ordered, metric=plan.metrics, output_margin=True)
+    # Version 1.7 keeps them as a set, and the one that stops hides the round from those after it.
+    callbacks.callbacks = ordered
     finished = True
     booster = callbacks.before_training(booster)
-    for index in range(first_round, plan.rounds):
+    # Rounds count from 0 also after a checkpoint: callbacks add the trees there were before.
+    for index in range(plan.rounds - first_round):
         if plan.stop_requested():
             finished = False
             break
@@ -71,16 +80,18 @@ def boost(plan: BoostingPlan, train: xgboost.DMatrix, watched: Watched) -> Boost
         booster.update(train, iteration=index)
         if callbacks.after_iteration(booster, index, train, watched):
             break
-    booster = callbacks.after_training(booster)
+    if not plan.stops_early or booster.attr("best_iteration") is not None:
+        booster = callbacks.after_training(booster)
     return Boosted(booster, callbacks.history, finished)
 
 
 class _PrintMetrics(TrainingCallback):  # type: ignore[misc]
     """Writes each round's line as xgboost would, but never late: older versions buffer theirs."""
 
-    def __init__(self, write_line: Callable[[str], None]) -> None:
+    def __init__(self, write_line: Callable[[str], None], first_round: int) -> None:
         super().__init__()
         self.write_line = write_line
+        self.first_round = first_round
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
         cells = [
@@ -88,20 +99,20 @@ class _PrintMetrics(TrainingCallback):  # type: ignore[misc]
             for part, metrics in evals_log.items()
             for metric, values in metrics.items()
         ]
-        self.write_line(f"[{epoch}]{''.join(cells)}")
+        self.write_line(f"[{self.first_round + epoch}]{''.join(cells)}")
         return False
 
 
-def _callbacks(plan: BoostingPlan) -> list[TrainingCallback]:
+def _callbacks(plan: BoostingPlan, first_round: int) -> list[TrainingCallback]:
     callbacks: list[Any] = []
     if plan.is_master:
-        callbacks.append(_PrintMetrics(plan.write_line))
+        callbacks.append(_PrintMetrics(plan.write_line, first_round))
     if plan.checkpoint_dir is not None and plan.is_master:
-        callbacks.append(SaveCheckpoints(plan.checkpoint_dir))
+        callbacks.append(SaveCheckpoints(plan.checkpoint_dir, first_round))
     if plan.intermediate_model is not None and plan.is_master:
         callbacks.append(SaveIntermediateModel(plan.intermediate_model))
-    if plan.early_stopping_rounds and plan.early_stopping_metric:
-        metric = plan.early_stopping_metric
+    if plan.stops_early:
+        metric = plan.early_stopping_metric or ""
         callbacks.append(
             EarlyStopping(
                 rounds=plan.early_stopping_rounds,

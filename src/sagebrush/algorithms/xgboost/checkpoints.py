@@ -56,12 +56,13 @@ def saved_bytes(booster: xgboost.Booster) -> bytes:
 class SaveCheckpoints(xgboost.callback.TrainingCallback):  # type: ignore[misc]
     """Saves every round as ``xgboost-checkpoint.<round>`` and keeps the newest five."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, first_round: int) -> None:
         super().__init__()
         self.folder = folder
+        self.first_round = first_round
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
-        save_atomically(model, self.folder / f"{FILE_NAME}.{epoch}")
+        save_atomically(model, self.folder / f"{FILE_NAME}.{self.first_round + epoch}")
         for _, path in _checkpoints(self.folder)[:-CHECKPOINTS_KEPT]:
             path.unlink(missing_ok=True)
         return False

@@ -422,6 +422,47 @@ def test_checkpoints_are_kept_and_training_resumes_from_the_last(
     assert job.model_path.read_bytes() == plain_model({}, features, labels, rounds=9)
 
 
+def test_a_job_whose_checkpoints_are_complete_has_nothing_left_to_do(
+    job, make_data, csv_text, tmp_path: Path
+):
+    features, labels = make_data()
+    job.add("train", {"a": csv_text(labels, features)})
+    job.add("validation", {"b": csv_text(labels, features)})
+    options = {"eval_metric": "rmse", "early_stopping_rounds": "2", "num_round": "1"}
+    job.run(job.prepare(tmp_path / "checkpoints"), **options)
+    first = job.model_path.read_bytes()
+    assert not ROUND_LINE.search(job.run(job.prepare(tmp_path / "checkpoints"), **options))
+    assert xgboost.Booster(model_file=bytearray(first)).get_dump() == (
+        xgboost.Booster(model_file=bytearray(job.model_path.read_bytes())).get_dump()
+    )
+
+
+def test_early_stopping_after_a_resume_keeps_the_best_of_all_rounds(job, make_data, csv_text):
+    features, labels = make_data(300)
+    job.add("train", {"a": csv_text(labels[:200], features[:200])})
+    job.add("validation", {"b": csv_text(labels[200:], features[200:])})
+    folder = job.root / "checkpoints"
+    options = {"objective": "binary:logistic", "eval_metric": "error", "eta": "0.9"}
+    job.run(job.prepare(folder), num_round="2", **options)
+    output = job.run(job.prepare(folder), num_round="60", early_stopping_rounds="3", **options)
+    indices = [int(index) for index, _ in ROUND_LINE.findall(output)]
+    errors = [float(v) for v in re.findall(r"validation-error:([\d.]+)", output)]
+    best = indices[int(np.argmin(errors))]
+    assert indices == list(range(2, best + 4))
+    booster = xgboost.Booster(model_file=bytearray(job.model_path.read_bytes()))
+    assert booster.num_boosted_rounds() == best + 1
+
+
+def test_a_stop_before_the_first_round_is_no_failure(job, make_data, csv_text):
+    features, labels = make_data()
+    job.add("train", {"a": csv_text(labels, features)})
+    job.add("validation", {"b": csv_text(labels, features)})
+    context = job.prepare()
+    context.request_stop()
+    job.run(context, eval_metric="rmse", early_stopping_rounds="2")
+    assert not job.model_path.exists()
+
+
 @pytest.mark.parametrize(("keep", "exists"), [("true", True), ("false", False)])
 def test_a_stopped_job_leaves_a_model_only_if_asked(job, make_data, csv_text, keep, exists):
     features, labels = make_data()
