@@ -55,6 +55,10 @@ class Receiver:
         writer = _Writer(self._files, digests, self._threads, slot)
         try:
             return await writer.run(stream, allow_inline=allow_inline)
+        except Exception:
+            await writer.threads_done()
+            writer.abandon()
+            raise
         except BaseException:
             writer.abandon()
             raise
@@ -190,6 +194,11 @@ class _Writer:
             file=file,
             file_offset=self._slot[1] if self._slot and file else 0,
         )
+
+    async def threads_done(self) -> None:
+        """Wait until no thread holds the descriptor."""
+        if self._busy is not None:
+            await asyncio.wait([self._busy])
 
     def abandon(self) -> None:
         """Undo a failed reception. Threads may still hold the descriptor: wait for them first."""
