@@ -71,21 +71,27 @@ def weighted_lloyd(
     Stops when the loss falls by less than ``tolerance`` of itself. A centre without points moves to
     the point that costs most.
     """
-    total = weights.sum()
     if plus_plus:
         centers = kmeans_plus_plus(points, k, rng, weights)
     else:
         centers = points[rng.choice(points.shape[0], size=k, replace=False)]
-    loss = np.inf
+    nearest, cost = _assign(points, weights, centers)
     for _ in range(max_iterations):
-        distances = squared_distances(points, centers)
-        nearest = distances.argmin(axis=1)
-        cost = distances[np.arange(points.shape[0]), nearest] * weights
-        previous, loss = loss, float(cost.sum() / total)
-        if np.isfinite(previous) and previous - loss <= tolerance * previous:
-            break
         centers = _means(points, weights, nearest, cost, k)
-    return loss, centers
+        previous = cost.sum()
+        nearest, cost = _assign(points, weights, centers)
+        if previous - cost.sum() <= tolerance * previous:
+            break
+    return float(cost.sum() / weights.sum()), centers
+
+
+def _assign(
+    points: Doubles, weights: Doubles, centers: Doubles
+) -> tuple[NDArray[np.int64], Doubles]:
+    """Each point's nearest centre, and its weighted squared distance to it."""
+    distances = squared_distances(points, centers)
+    nearest = distances.argmin(axis=1)
+    return nearest, distances[np.arange(points.shape[0]), nearest] * weights
 
 
 def _means(

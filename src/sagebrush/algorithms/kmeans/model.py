@@ -110,36 +110,29 @@ class KMeans:
         return self.finish()
 
     def start(self, first_batch: Any) -> Self:
-        """Choose the K streaming centres among the rows of the first mini-batch.
+        """Choose the K streaming centres among the rows of the hosts' first mini-batches.
 
-        With several hosts the first host chooses for all. Raises ClientError when the batch has
-        fewer rows than k.
+        Raises ClientError when they have fewer rows than k.
         """
         collective = self._group()
-        rng = np.random.default_rng(self.seed)
+        self._rng = np.random.default_rng(self.seed)
         # Distances are taken from here: far from the origin float32 would lose them.
-        shift = np.asarray(first_batch.mean(axis=0), dtype=np.float64).ravel()
-        self._shift = np.asarray(collective.broadcast(shift)).astype(np.float32)
-        self.center_factor_ = self._resolve_factor(int(first_batch.shape[0]))
+        mean = np.asarray(first_batch.mean(axis=0), dtype=np.float64).ravel()
+        self._shift = np.asarray(collective.sum(mean) / collective.size, dtype=np.float32)
+        rows = collective.concatenate(self._shifted(first_batch)).astype(np.float64)
+        self.center_factor_ = self._resolve_factor(rows.shape[0])
         count = self.k * self.center_factor_
-        centers = None
-        if collective.leads:
-            rows = self._shifted(first_batch)
-            if self.init_method == "random":
-                chosen = rng.choice(rows.shape[0], size=count, replace=False)
-                centers = rows[chosen].astype(np.float64)
-            else:
-                centers = kmeans_plus_plus(rows.astype(np.float64), count, rng)
-        self._centers: Doubles = np.asarray(collective.broadcast(centers), dtype=np.float64)
+        if self.init_method == "random":
+            centers = rows[self._rng.choice(rows.shape[0], size=count, replace=False)]
+        else:
+            centers = kmeans_plus_plus(rows, count, self._rng)
+        self._centers: Doubles = centers
         self._weights: Doubles = np.zeros(count)
         self._squares: Doubles = np.zeros(count)
         self.rows_seen_ = 0
-        self._rng = rng
         return self
 
     def _resolve_factor(self, rows: int) -> int:
-        collective = self._group()
-        rows = int(collective.broadcast(np.array(rows)))
         if rows < self.k:
             raise ClientError(
                 f"The first mini-batch holds {rows} examples, fewer than the {self.k} clusters "
