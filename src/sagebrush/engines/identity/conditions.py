@@ -21,9 +21,19 @@ Test = Callable[[str, str], bool]
 
 @lru_cache(maxsize=4096)
 def wildcard(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str]:
-    """Return the regular expression of a pattern where `*` is any text and `?` one character."""
-    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+    """Return the regular expression of a pattern where `*` is any text and `?` one character.
+
+    Between two `*` the first place that fits is taken for good (an atomic group): it leaves the
+    most text for what follows, and a pattern of many `*` cannot take exponential time.
+    """
+    first, *rest = (
+        "".join("." if character == "?" else re.escape(character) for character in part)
+        for part in pattern.split("*")
+    )
+    middle = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
+    last = f".*{rest[-1]}" if rest else ""
+    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+    return re.compile(first + middle + last, flags)
 
 
 def substitute(text: str, context: Mapping[str, Sequence[str]]) -> str | None:

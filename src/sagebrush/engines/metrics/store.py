@@ -30,16 +30,22 @@ class MetricStore:
         db.migrate("engines.metrics", Path(__file__).parent / "migrations")
 
     def put(self, account: str, region: str, namespace: str, data: Sequence[MetricDatum]) -> None:
-        """Store data points. A datum with `timestamp` 0 gets the current time."""
+        """Store data points. A datum with `timestamp` 0 gets the current time.
+
+        A datum with a number that is not finite is left out: CloudWatch has none such.
+        """
         with self._db.atomically():
             number = self._next_number()
             rows = []
             for offset, datum in enumerate(data):
+                summary = _summary(datum)
+                if not all(map(math.isfinite, summary[:4])):
+                    continue
                 time = datum.timestamp or self._clock.now()
                 resolution_s = 1 if datum.storage_resolution_s == 1 else 60
                 series_id = self._series_id(account, region, namespace, datum, time)
                 rounded = math.floor(time / resolution_s) * resolution_s
-                rows.append((series_id, rounded, number + offset, datum.unit, *_summary(datum)))
+                rows.append((series_id, rounded, number + offset, datum.unit, *summary))
             self._db.execute_many(
                 "INSERT INTO metrics_points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
             )

@@ -35,6 +35,9 @@ _BINDING = {
     "^": 7,
 }
 _NEGATION = 6
+# Evaluation recurses once per operator.
+_MAX_DEPTH = 50
+_MAX_TOKENS = 500
 
 
 class Evaluation:
@@ -89,6 +92,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._tokens: list[str] = []
+        self._depth = 0
         position = 0
         text = text.strip()
         while position < len(text):
@@ -97,6 +101,8 @@ class _Parser:
                 raise ExpressionError(f"unexpected {text[position:]!r}")
             self._tokens.append(match[1])
             position = match.end()
+        if len(self._tokens) > _MAX_TOKENS:
+            raise ExpressionError("the expression is too long")
 
     def parse(self) -> Node:
         node = self._expression(1)
@@ -118,6 +124,14 @@ class _Parser:
         return left
 
     def _operand(self) -> Node:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise ExpressionError("the expression is nested too deeply")
+        operand = self._nested()
+        self._depth -= 1
+        return operand
+
+    def _nested(self) -> Node:
         first = self._take()
         if first == "-":
             operand = self._expression(_NEGATION)

@@ -18,6 +18,7 @@ from sagebrush.services.cloudwatch.math_values import (
     Scope,
     Timeline,
     Value,
+    check_length,
 )
 
 
@@ -150,6 +151,7 @@ def _fill(scope: Scope, arguments: Sequence[Value]) -> Value:
 
 def _filled(timeline: Timeline, filler: Value) -> Timeline:
     """Return the series with a value at every time of its grid."""
+    check_length(timeline.grid)
     times = [float(time) for time in timeline.grid]
     if isinstance(filler, Timeline):
         return timeline.with_points(filler.points | timeline.points)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from sagebrush.base.errors import SagebrushError
 
+MAX_DATAPOINTS = 100_800
+
 
 class ExpressionError(SagebrushError):
     """An expression cannot be parsed or evaluated."""
@@ -31,6 +33,12 @@ class Timeline:
         return Timeline(points, self.period_s, self.grid, self.label)
 
 
+def check_length(grid: range) -> None:
+    """Refuse to fill more times than a request may be answered with."""
+    if len(grid) > MAX_DATAPOINTS:
+        raise ExpressionError(f"more than {MAX_DATAPOINTS} times to fill")
+
+
 Value = float | str | Timeline | list[Timeline]
 
 
@@ -44,7 +52,12 @@ class Scope:
     resolve: Callable[[str], list[Timeline]]
 
     def constant(self, value: float) -> Timeline:
-        """Return the series that is `value` at every time."""
+        """Return the series that is `value` at every time.
+
+        Raises:
+            ExpressionError: there are too many times.
+        """
+        check_length(self.grid)
         return Timeline(dict.fromkeys(map(float, self.grid), value), self.period_s, self.grid)
 
 

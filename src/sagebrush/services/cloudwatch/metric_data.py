@@ -11,6 +11,7 @@ from sagebrush.services.platform import Context
 
 _MAX_DATA = 1000
 _MAX_VALUES = 150
+_LARGEST = 2.0**360
 _OLDEST_S = 14 * 86_400.0
 _NEWEST_S = 2 * 3600.0
 
@@ -122,6 +123,8 @@ def _required(value: float, where: str) -> float:
     if not math.isfinite(value):
         shown = "NaN" if math.isnan(value) else "Infinity"
         raise _invalid(f"The value {shown} for parameter {where} is invalid.")
+    if abs(value) > _LARGEST:
+        raise _invalid(f"The value {value} for parameter {where} is out of range.")
     return float(value)
 
 

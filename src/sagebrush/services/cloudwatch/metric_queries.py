@@ -10,14 +10,13 @@ from sagebrush.base.errors import ApiError
 from sagebrush.engines.metrics import parse_statistic
 from sagebrush.services.cloudwatch.labels import render_label
 from sagebrush.services.cloudwatch.math_expressions import Evaluation, references
-from sagebrush.services.cloudwatch.math_values import ExpressionError, Timeline
+from sagebrush.services.cloudwatch.math_values import MAX_DATAPOINTS, ExpressionError, Timeline
 from sagebrush.services.cloudwatch.periods import aligned_start, dimensions_of, is_period
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 _MAX_QUERIES = 500
-_MAX_DATAPOINTS = 100_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +154,10 @@ def _grid(start: float, end: float, period_s: int) -> range:
 
 def _page(results: list[_Result], request: dict[str, Any]) -> dict[str, Any]:
     """Cut the results after the asked number of points; the token names line and time."""
-    limit = min(request.get("MaxDatapoints", _MAX_DATAPOINTS), _MAX_DATAPOINTS)
+    limit = min(request.get("MaxDatapoints", MAX_DATAPOINTS), MAX_DATAPOINTS)
     line, seen_time = 0, None
     if "NextToken" in request:
-        line, seen_time = decode_token(request["NextToken"], "InvalidNextToken")
+        line, seen_time = decode_token(request["NextToken"], "InvalidNextToken", (int, object))
     shown = []
     for number, result in enumerate(results[line:], start=line):
         points = result.points

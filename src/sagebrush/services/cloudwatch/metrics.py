@@ -21,7 +21,7 @@ def list_metrics(context: Context, request: dict[str, Any]) -> dict[str, Any]:
         raise ApiError("InvalidParameterValue", "Sagebrush does not support IncludeLinkedAccounts.")
     after_id = 0
     if "NextToken" in request:
-        after_id = int(decode_token(request["NextToken"], "InvalidParameterValue")[0])
+        after_id = int(decode_token(request["NextToken"], "InvalidParameterValue", (int,))[0])
     listed_s = _RECENT_S if request.get("RecentlyActive") == "PT3H" else _LISTED_S
     series = context.platform.metrics.series(
         context.account,

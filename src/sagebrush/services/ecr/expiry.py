@@ -125,6 +125,8 @@ def _rule(rule: dict[str, Any]) -> Rule:
     )
     if (status == "tagged") != bool(patterns):
         raise RuleError("tagPrefixList or tagPatternList goes with tagStatus tagged")
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise RuleError("tag patterns must be strings")
     kind, number = selection["countType"], selection["countNumber"]
     if kind not in ("imageCountMoreThan", "sinceImagePushed"):
         raise RuleError(f"countType {kind} is not supported")

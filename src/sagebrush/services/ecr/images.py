@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -273,10 +274,18 @@ def _detail(context: Context, repository: Repository, row: Row) -> dict[str, Any
     }
 
 
-def _page(items: list[Any], request: dict[str, Any], member: str, key: Any) -> dict[str, Any]:
+def _page(
+    items: list[Any],
+    request: dict[str, Any],
+    member: str,
+    key: Callable[[dict[str, Any]], list[str]],
+) -> dict[str, Any]:
+    """Answer a page of items sorted by `key`; a token holds the last key shown."""
     limit = request.get("maxResults", _DEFAULT_RESULTS)
-    if "nextToken" in request:
-        after = decode_token(request["nextToken"], "InvalidParameterException")
+    if "nextToken" in request and items:
+        after = decode_token(
+            request["nextToken"], "InvalidParameterException", (str,) * len(key(items[0]))
+        )
         items = [item for item in items if key(item) > after]
     return {
         member: items[:limit],

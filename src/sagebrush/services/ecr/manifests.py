@@ -23,6 +23,9 @@ _IMAGES = frozenset(
 )
 
 
+_LARGEST_BYTES = 2**50
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A manifest; `size_bytes` is None for a list, whose images have sizes of their own."""
@@ -45,15 +48,29 @@ def parse_manifest(text: str, media_type: str | None) -> Manifest:
         document = orjson.loads(text)
         kind = media_type or document.get("mediaType") or _guessed(document)
         if kind in _LISTS:
-            images = tuple(entry["digest"] for entry in document["manifests"])
+            images = tuple(_digest(entry) for entry in document["manifests"])
             return Manifest(digest, kind, None, (), images)
         if kind in _IMAGES:
             blobs = [document["config"], *document["layers"]]
-            size = sum(int(blob["size"]) for blob in blobs)
-            return Manifest(digest, kind, size, tuple(blob["digest"] for blob in blobs), ())
+            size = sum(_size(blob) for blob in blobs)
+            return Manifest(digest, kind, size, tuple(_digest(blob) for blob in blobs), ())
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
         raise _invalid() from None
     raise _invalid()
+
+
+def _digest(descriptor: dict[str, object]) -> str:
+    digest = descriptor["digest"]
+    if not isinstance(digest, str):
+        raise _invalid()
+    return digest
+
+
+def _size(descriptor: dict[str, object]) -> int:
+    size = descriptor["size"]
+    if not isinstance(size, int) or not 0 <= size < _LARGEST_BYTES:
+        raise _invalid()
+    return size
 
 
 def _guessed(document: dict[str, object]) -> str:

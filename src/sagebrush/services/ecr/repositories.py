@@ -67,7 +67,7 @@ def describe_repositories(context: Context, request: dict[str, Any]) -> dict[str
     limit = request.get("maxResults", _DEFAULT_RESULTS)
     after = ""
     if "nextToken" in request:
-        after = decode_token(request["nextToken"], "InvalidParameterException")[0]
+        after = decode_token(request["nextToken"], "InvalidParameterException", (str,))[0]
     rows = context.db.all(
         "SELECT * FROM ecr_repositories WHERE account = ? AND region = ? AND name > ?"
         " ORDER BY name LIMIT ?",

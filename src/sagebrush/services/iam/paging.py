@@ -44,7 +44,7 @@ def page_of(
 def _position(request: dict[str, Any]) -> str:
     if "Marker" not in request:
         return ""
-    return str(decode_token(request["Marker"], "ValidationError")[0])
+    return str(decode_token(request["Marker"], "ValidationError", (str,))[0])
 
 
 def _page(pairs: list[tuple[str, Any]], limit: int, member: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def list_aliases(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     limit = request.get("Limit", _DEFAULT_LIMIT)
     after = ""
     if "Marker" in request:
-        after = decode_token(request["Marker"], "InvalidMarkerException")[0]
+        after = decode_token(request["Marker"], "InvalidMarkerException", (str,))[0]
     rows = context.db.all(
         "SELECT * FROM kms_aliases WHERE account = ? AND region = ? AND name > ?"
         " AND (key_id = ? OR ? IS NULL) ORDER BY name LIMIT ?",

@@ -114,7 +114,7 @@ def _shape(context: Context, row: Row) -> dict[str, Any]:
 def _page(grants: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
     limit = request.get("Limit", _DEFAULT_LIMIT)
     if "Marker" in request:
-        after = decode_token(request["Marker"], "InvalidMarkerException")[0]
+        after = decode_token(request["Marker"], "InvalidMarkerException", (str,))[0]
         grants = [grant for grant in grants if grant["GrantId"] > after]
     truncated = len(grants) > limit
     return {

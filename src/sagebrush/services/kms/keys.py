@@ -53,7 +53,7 @@ def list_keys(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     limit = request.get("Limit", _DEFAULT_LIMIT)
     after = ""
     if "Marker" in request:
-        after = decode_token(request["Marker"], "InvalidMarkerException")[0]
+        after = decode_token(request["Marker"], "InvalidMarkerException", (str,))[0]
     keys = keystore.page(context, after, limit + 1)
     truncated = len(keys) > limit
     return {

@@ -67,7 +67,7 @@ def list_key_rotations(context: Context, request: dict[str, Any]) -> dict[str, A
     limit = request.get("Limit", _DEFAULT_LIMIT)
     after = 0
     if "Marker" in request:
-        after = int(decode_token(request["Marker"], "InvalidMarkerException")[0])
+        after = int(decode_token(request["Marker"], "InvalidMarkerException", (int,))[0])
     rows = context.db.all("SELECT * FROM kms_materials WHERE key_id = ? ORDER BY number", (key.id,))
     every = request.get("IncludeKeyMaterial") == "ALL_KEY_MATERIAL"
     wanted = [row for row in rows if row["number"] > after and (every or row["rotation"])]

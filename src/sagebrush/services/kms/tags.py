@@ -40,7 +40,7 @@ def list_resource_tags(context: Context, request: dict[str, Any]) -> dict[str, A
     limit = request.get("Limit", _DEFAULT_LIMIT)
     after = ""
     if "Marker" in request:
-        after = decode_token(request["Marker"], "InvalidMarkerException")[0]
+        after = decode_token(request["Marker"], "InvalidMarkerException", (str,))[0]
     rest = [(k, v) for k, v in sorted(key.document["tags"].items()) if k > after]
     truncated = len(rest) > limit
     return {

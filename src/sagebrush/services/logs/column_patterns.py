@@ -18,8 +18,8 @@ _ELLIPSIS = "..."
 
 def column_pattern(
     text: str,
-) -> tuple[Callable[[str], bool], Callable[[str], dict[str, str]]]:
-    """Return the match test and the value reader of a pattern in square brackets.
+) -> tuple[Callable[[str], bool], Callable[[str], dict[str, str]], list[str]]:
+    """Return the match test, the value reader and the names of a pattern in square brackets.
 
     Raises:
         PatternSyntaxError: the pattern breaks the syntax.
@@ -49,7 +49,10 @@ def column_pattern(
 
         return all(test(lookup) for test in tests)
 
-    return matches, lambda line: {f"${k}": v for k, v in (columns(line) or {}).items()}
+    def values_of(line: str) -> dict[str, str]:
+        return {f"${name}": value for name, value in (columns(line) or {}).items()}
+
+    return matches, values_of, [f"${name}" for name in names if name != _ELLIPSIS]
 
 
 def _column(part: str, number: int) -> tuple[str, Test | None]:

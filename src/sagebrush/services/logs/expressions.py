@@ -11,6 +11,8 @@ from sagebrush.base.errors import SagebrushError
 _TOKEN = re.compile(
     r'\s*(\|\||&&|!=|<=|>=|=|<|>|\(|\)|"(?:[^"\\]|\\.)*"|%(?:[^%\\]|\\.)+%|[^\s()=<>!&|"]+)'
 )
+# Parentheses within parentheses; the parser and the test recurse.
+_MAX_DEPTH = 50
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _ORDERINGS: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
@@ -60,6 +62,7 @@ def _tokens(text: str) -> list[str]:
 class _Parser:
     def __init__(self, tokens: list[str], selectors: list[str]) -> None:
         self._tokens = tokens
+        self._depth = 0
         self._position = 0
         self._selectors = selectors
 
@@ -94,7 +97,11 @@ class _Parser:
     def _unit(self) -> Test:
         first = self._take()
         if first == "(":
+            self._depth += 1
+            if self._depth > _MAX_DEPTH:
+                raise PatternSyntaxError("too many nested parentheses")
             inner = self.alternatives()
+            self._depth -= 1
             if self._take() != ")":
                 raise PatternSyntaxError("missing )")
             return inner
@@ -139,18 +146,35 @@ def _constant(word: str) -> bool | None:
 
 def _equality(literal: str) -> Callable[[Any], bool]:
     if literal[0] == "%":
-        try:
-            expression = re.compile(literal[1:-1])
-        except re.error as error:
-            raise PatternSyntaxError(f"regular expression {literal}: {error}") from None
+        expression = regular_expression(literal)
         return lambda value: expression.search(as_text(value)) is not None
     if _NUMBER.fullmatch(literal):
         wanted = float(literal)
         return lambda value: _number(value) == wanted
     if literal[0] == '"':
         literal = re.sub(r"\\(.)", r"\1", literal[1:-1])
-    glob = re.compile(".*".join(map(re.escape, literal.split("*"))), re.DOTALL)
+    first, *rest = map(re.escape, literal.split("*"))
+    # Atomic groups: a value of many `*` must not take exponential time.
+    middle = "".join(f"(?>.*?{part})" for part in rest[:-1])
+    glob = re.compile(first + middle + (f".*{rest[-1]}" if rest else ""), re.DOTALL)
     return lambda value: glob.fullmatch(as_text(value)) is not None
+
+
+def regular_expression(token: str) -> re.Pattern[str]:
+    """Return the expression of a `%...%` token.
+
+    As at AWS there are no groups, so that no expression can take exponential time.
+
+    Raises:
+        PatternSyntaxError: it is no such expression.
+    """
+    text = token[1:-1]
+    if re.search(r"(?<!\\)(?:\\\\)*[()]", text):
+        raise PatternSyntaxError(f"regular expression {token}: groups are not supported")
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise PatternSyntaxError(f"regular expression {token}: {error}") from None
 
 
 def as_text(value: Any) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import orjson
 
+from sagebrush.base.errors import ApiError
 from sagebrush.engines.logs import GroupRecord, LogEvent, StreamRecord
 from sagebrush.engines.metrics import MetricDatum
-from sagebrush.services.logs.json_patterns import json_values
+from sagebrush.services.logs.expressions import PatternSyntaxError
+from sagebrush.services.logs.json_patterns import json_values, parse_path
 from sagebrush.services.logs.patterns import FilterPattern, compile_pattern
 from sagebrush.services.platform import Platform
+
+_JSON_SELECTOR = re.compile(r"\$[.\[]")
 
 
 class FilterMetrics:
@@ -34,6 +40,32 @@ class FilterMetrics:
                     self._platform.metrics.put(
                         group.account, group.region, transformation["metricNamespace"], data
                     )
+
+
+def check_selectors(transformation: dict[str, Any], pattern: FilterPattern) -> None:
+    """Refuse a transformation whose value or dimensions nothing could be read with."""
+    value = transformation["metricValue"]
+    for selector in (value, *transformation.get("dimensions", {}).values()):
+        if _JSON_SELECTOR.match(selector):
+            try:
+                parse_path(selector)
+            except PatternSyntaxError as error:
+                raise _invalid(str(error)) from None
+        elif selector.startswith("$") and selector not in pattern.names:
+            raise _invalid(f"{selector} is not defined by the filter pattern")
+    if not value.startswith("$") and not _is_finite(value):
+        raise _invalid(f"metricValue {value} is no number")
+
+
+def _invalid(what: str) -> ApiError:
+    return ApiError("InvalidParameterException", f"Invalid metric transformation: {what}.")
+
+
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _data(
@@ -68,15 +100,13 @@ def _datum(
         for name, selector in transformation.get("dimensions", {}).items()
         if (value := _resolve(selector, pattern, event.message)) is not None
     }
-    try:
-        number = float(text or "")
-    except ValueError:
+    if text is None or not _is_finite(text):
         return None
     return MetricDatum(
         transformation["metricName"],
         dimensions,
         event.timestamp_ms / 1000,
-        value=number,
+        value=float(text),
         unit=transformation.get("unit", "None"),
     )
 
@@ -85,7 +115,7 @@ def _resolve(selector: str, pattern: FilterPattern, line: str) -> str | None:
     """Return a literal, or what `$.path` or `$column` finds in a line."""
     if not selector.startswith("$"):
         return selector
-    if selector.startswith(("$.", "$[")):
+    if _JSON_SELECTOR.match(selector):
         values = json_values(line, selector)
         return str(values[0]) if values else None
     return pattern.values(line).get(selector)

@@ -105,7 +105,7 @@ def _page(
     limit = request.get("limit", _DEFAULT_LIMIT)
     after = ""
     if "nextToken" in request:
-        after = decode_token(request["nextToken"], "InvalidParameterException")[0]
+        after = decode_token(request["nextToken"], "InvalidParameterException", (str,))[0]
     groups = context.platform.logs.groups(
         context.account,
         context.region,

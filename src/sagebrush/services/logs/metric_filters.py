@@ -8,6 +8,7 @@ import orjson
 
 from sagebrush.base.errors import ApiError
 from sagebrush.engines.logs import GroupRecord
+from sagebrush.services.logs.filter_metrics import check_selectors
 from sagebrush.services.logs.lookups import find_group
 from sagebrush.services.logs.patterns import compile_pattern
 from sagebrush.services.pages import decode_token, encode_token
@@ -27,8 +28,9 @@ def put_metric_filter(context: Context, request: dict[str, Any]) -> None:
             raise ApiError(
                 "InvalidParameterException", f"Sagebrush does not support {member} here."
             )
-    compile_pattern(request["filterPattern"])
+    pattern = compile_pattern(request["filterPattern"])
     for transformation in request["metricTransformations"]:
+        check_selectors(transformation, pattern)
         if transformation.get("dimensions") and "defaultValue" in transformation:
             raise ApiError(
                 "InvalidParameterException",
@@ -62,7 +64,7 @@ def describe_metric_filters(context: Context, request: dict[str, Any]) -> dict[s
     ]
     found.sort(key=lambda shape: (shape["filterName"], shape["logGroupName"]))
     if "nextToken" in request:
-        after = decode_token(request["nextToken"], "InvalidParameterException")
+        after = decode_token(request["nextToken"], "InvalidParameterException", (str, str))
         found = [s for s in found if [s["filterName"], s["logGroupName"]] > after]
     limit = request.get("limit", _DEFAULT_LIMIT)
     token = None

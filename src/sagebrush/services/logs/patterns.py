@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from sagebrush.base.errors import ApiError
 from sagebrush.services.logs.column_patterns import column_pattern
-from sagebrush.services.logs.expressions import PatternSyntaxError
+from sagebrush.services.logs.expressions import PatternSyntaxError, regular_expression
 from sagebrush.services.logs.json_patterns import json_pattern
 
 _WORD = re.compile(r'\s*([?-]?)("(?:[^"\\]|\\.)*"|%(?:[^%\\]|\\.)+%|[^\s"]+)')
@@ -21,10 +21,14 @@ _PLAIN = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class FilterPattern:
-    """A compiled pattern: whether a line matches, and the values it names in a matching line."""
+    """A compiled pattern: whether a line matches, and the values it names in a matching line.
+
+    `names` are the columns (`$name`) of a pattern on columns.
+    """
 
     matches: Callable[[str], bool]
     values: Callable[[str], dict[str, str]]
+    names: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=256)
@@ -39,7 +43,8 @@ def compile_pattern(text: str) -> FilterPattern:
         if stripped.startswith("{"):
             return FilterPattern(*json_pattern(stripped))
         if stripped.startswith("["):
-            return FilterPattern(*column_pattern(stripped))
+            matches, values, names = column_pattern(stripped)
+            return FilterPattern(matches, values, frozenset(names))
         return FilterPattern(_words(text), _no_values)
     except PatternSyntaxError as error:
         raise ApiError("InvalidParameterException", f"Invalid filter pattern: {error}") from None
@@ -79,10 +84,7 @@ def _words(text: str) -> Callable[[str], bool]:
 
 def _word(token: str) -> Callable[[str], bool]:
     if token[0] == "%":
-        try:
-            expression = re.compile(token[1:-1])
-        except re.error as error:
-            raise PatternSyntaxError(f"regular expression {token}: {error}") from None
+        expression = regular_expression(token)
         return lambda line: expression.search(line) is not None
     if token[0] == '"':
         wanted = re.sub(r"\\(.)", r"\1", token[1:-1])

@@ -78,7 +78,9 @@ async def filter_log_events(context: Context, request: dict[str, Any]) -> dict[s
     streams = {stream.id: stream for stream in _streams(context, group, request)}
     after = None
     if "nextToken" in request:
-        after = EventKey(*decode_token(request["nextToken"], "InvalidParameterException"))
+        after = EventKey(
+            *decode_token(request["nextToken"], "InvalidParameterException", (int, int, int))
+        )
     page = await asyncio.to_thread(_filter, context, request, list(streams), pattern, after)
     return {
         "events": [_filtered(event, streams[event.stream_id]) for event in page.events],

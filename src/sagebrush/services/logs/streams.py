@@ -46,7 +46,7 @@ def describe_log_streams(context: Context, request: dict[str, Any]) -> dict[str,
         )
     after = None
     if "nextToken" in request:
-        last_ms, name = decode_token(request["nextToken"], "InvalidParameterException")
+        last_ms, name = decode_token(request["nextToken"], "InvalidParameterException", (int, str))
         after = (int(last_ms), str(name))
     limit = request.get("limit", _DEFAULT_LIMIT)
     streams = context.platform.logs.streams(
