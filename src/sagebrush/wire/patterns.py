@@ -13,6 +13,15 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import cache
 
+# Patterns that take exponential time on some texts, as patterns of the same meaning that do not.
+_LINEAR = {
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9]){0,39}?": r"[a-z0-9]([-a-z0-9]*[a-z0-9])?",
+    r"^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$": r"^[a-z0-9*]+(?:[._\-/][a-z0-9*]+)*$",
+    r"[a-zA-Z0-9](-*[a-zA-Z0-9\+\-\.])*": r"[a-zA-Z0-9][a-zA-Z0-9+\-.]*",
+    r"^[ \t]*[\x20-\x7E]+([ \t]+[\x20-\x7E]+)*[ \t]*$": r"^\t*[\x20-\x7E][\t\x20-\x7E]*$",
+    r"[a-zA-Z](?:-?[a-zA-Z0-9]+)*": r"[a-zA-Z][a-zA-Z0-9]*(?:-[a-zA-Z0-9]+)*",
+}
+
 Matcher = Callable[[str], bool]
 
 # Java writes characters beyond U+FFFF in classes as the range between two surrogate pairs.
@@ -88,6 +97,7 @@ def _compile(pattern: str, last: int) -> Callable[[str], re.Match[str] | None] |
 
 
 def _translate(pattern: str, last: int) -> str:
+    pattern = _LINEAR.get(pattern, pattern)
     text = _SURROGATE_RANGE.sub(r"\\U00010000-\\U0010FFFF", pattern)
     text = _JAVA_END.sub(r"\\Z", text)
     text = _JAVA_CODE_POINT.sub(lambda match: f"\\U{int(match[1], 16):08X}", text)

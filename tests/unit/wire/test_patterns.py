@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import warnings
 
 import pytest
 
 from sagebrush.wire import catalogue
-from sagebrush.wire.patterns import matcher
+from sagebrush.wire.patterns import _LINEAR, matcher
 
 # Not valid in Java either (a quantifier after `$` or after another), or an intersection of classes.
 UNTRANSLATABLE = {
@@ -58,3 +60,12 @@ def test_all_other_patterns_of_all_services_can_be_used():
                 matcher(pattern)("ä")  # the matcher for all of Unicode is made only now
     assert refused <= UNTRANSLATABLE
     assert len(patterns) > 4000
+
+
+@pytest.mark.parametrize(("slow", "linear"), _LINEAR.items())
+def test_replacements_of_slow_patterns_mean_the_same(slow, linear):
+    for length in range(6):
+        for letters in itertools.product("a-. \t", repeat=length):
+            text = "".join(letters)
+            assert bool(re.fullmatch(slow, text)) == bool(re.fullmatch(linear, text)), text
+    assert not matcher(slow)("a-" * 1000 + "!\n")
