@@ -88,6 +88,7 @@ def _progress(job: TrainingJob) -> dict[str, Any]:
         "CreationTime": job.created,
         "LastModifiedTime": job.modified,
         "SecondaryStatusTransitions": progress.transitions,
+        "ProfilingStatus": "Disabled",
     }
     optional = {
         "FailureReason": progress.failure_reason,

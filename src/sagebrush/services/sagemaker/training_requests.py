@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sagebrush.base.arns import Arn
-from sagebrush.engines.objects import BucketNotFound, InvalidLocation, parse_s3_uri
+from sagebrush.engines.objects import InvalidLocation, parse_s3_uri
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.images import training_image
@@ -189,11 +189,9 @@ def _check_channel(
             f"Channel {name}: InstanceGroupNames names no instance group: {sorted(unknown)}"
         )
     bucket, prefix = _location(source["S3Uri"])
-    try:
-        found = next(context.platform.objects.list(bucket, prefix), None)
-    except BucketNotFound:
-        found = None
-    if found is None:
+    objects = context.platform.objects
+    record = objects.bucket(bucket)
+    if record is None or next(objects.listing.current(record, prefix), None) is None:
         raise faults.no_data(source["S3Uri"], context.region, request["RoleArn"], bucket)
 
 

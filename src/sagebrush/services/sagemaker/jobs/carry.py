@@ -76,6 +76,15 @@ class JobRun:
         self.end(outcome)
         await asyncio.to_thread(_remove, directory)
 
+    async def kill(self) -> None:
+        """End the job's processes, if there are any, at once."""
+        try:
+            found = self._platform.supervisor.adopt(job_directory(self._platform, self._job()))
+        except StateError:
+            return  # none was ever started
+        if isinstance(found, Handle):
+            await found.kill()
+
     def end(self, outcome: Outcome) -> None:
         """Write the job's end into its row."""
 

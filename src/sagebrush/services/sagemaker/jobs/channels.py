@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from sagebrush.engines.objects import (
     BucketNotFound,
@@ -19,7 +19,6 @@ from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.jobs.errors import JobFailure, download_failure
 
 _MISSING = "NoSuchKey (404): The specified key does not exist."
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -170,8 +169,6 @@ def _wrong_manifest(uri: str, problem: str) -> JobFailure:
     return download_failure(f"Unable to parse manifest at s3 url {uri}: {problem}")
 
 
-def share(items: Sequence[_Item], channel: Channel, host: int, host_count: int) -> list[_Item]:
-    """Return what one of the hosts that read a channel gets of it."""
-    if channel.distribution == "ShardedByS3Key":
-        return list(items[host::host_count])
-    return list(items)
+def gets(channel: Channel, number: int, host: int, host_count: int) -> bool:
+    """Return whether one of the hosts that read a channel gets its nth object."""
+    return channel.distribution != "ShardedByS3Key" or number % host_count == host

@@ -21,6 +21,7 @@ from sagebrush.services.sagemaker.descriptions import is_compressed, output_loca
 from sagebrush.services.sagemaker.jobs.errors import JobFailure
 from sagebrush.services.sagemaker.jobs.hosts import Host
 from sagebrush.services.sagemaker.jobs.prepare import MODEL_ARCHIVE, OUTPUT_ARCHIVE
+from sagebrush.services.sagemaker.jobs.staging import PIPES
 from sagebrush.services.sagemaker.records import TrainingJob
 
 _FAILURE_LENGTH = 1024
@@ -85,7 +86,8 @@ def outcome_of(ended: Exit, ending: str, directory: Path, hosts: Sequence[Host])
     if ended.reason is Reason.FAILED:
         return failed(_failure_reason(ended, directory, hosts))
     if ended.reason is Reason.FEED_FAILED:
-        return failed(f"ClientError: Data download failed:{ended.error}")
+        problem = (ended.error or "").replace(f"{directory}/{PIPES}/", "")
+        return failed(f"ClientError: Data download failed:{problem}")
     if ended.reason is Reason.ARCHIVE_FAILED:
         return failed(f"ClientError: Artifact upload failed:{ended.error}")
     return failed(f"InternalServerError: {internal_error(ended)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,14 @@ from typing import Any
 from sagebrush.engines.objects import ObjectEntry, ObjectNotFound, ObjectStore
 from sagebrush.run.spec import Access, Feeder, Mount
 from sagebrush.services.sagemaker.jobs.augmented import stage_records
-from sagebrush.services.sagemaker.jobs.channels import Channel, Item, items_of, share
+from sagebrush.services.sagemaker.jobs.channels import Channel, Item, gets, items_of
 from sagebrush.services.sagemaker.jobs.errors import download_failure
 from sagebrush.services.sagemaker.jobs.hosts import Host
 
+# Where the objects of pipes lie below a job's directory.
+PIPES = "pipes"
 _LINKS_PER_TURN = 64
+_NAME_LENGTH = 60
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Stager:
             if channel.kind == "AugmentedManifestFile":
                 await self._stage_augmented(channel, readers, staged)
                 continue
-            items = list(items_of(self._objects, channel, self._region, self._role))
+            items = items_of(self._objects, channel, self._region, self._role)
             if channel.mode == "Pipe":
                 await self._stage_pipe(channel, readers, items, staged)
             else:
@@ -64,33 +67,40 @@ class Stager:
         return staged
 
     async def _stage_files(
-        self, channel: Channel, readers: Sequence[Host], items: Sequence[Item], staged: Staged
+        self, channel: Channel, readers: Sequence[Host], items: Iterator[Item], staged: Staged
     ) -> None:
-        fast = channel.mode == "FastFile"
-        for index, host in enumerate(readers):
-            folder = host.root / "input" / "data" / channel.name
+        folders = [host.root / "input" / "data" / channel.name for host in readers]
+        for folder in folders:
             folder.mkdir(parents=True)
-            for item in share(items, channel, index, len(readers)):
-                await self._link_below(item.entry, folder, item.path)
-            inside = f"/opt/ml/input/data/{channel.name}"
-            access = Access.READ_ONLY if fast else Access.COPY_ON_WRITE
+        for number, item in enumerate(items):
+            for index, folder in enumerate(folders):
+                if gets(channel, number, index, len(folders)):
+                    await self._link_below(item.entry, folder, item.path)
+        inside = f"/opt/ml/input/data/{channel.name}"
+        fast = channel.mode == "FastFile"
+        access = Access.READ_ONLY if fast else Access.COPY_ON_WRITE
+        for host, folder in zip(readers, folders, strict=True):
             staged.mounts[host.name].append(Mount(str(folder), inside, access))
 
     async def _stage_pipe(
-        self, channel: Channel, readers: Sequence[Host], items: Sequence[Item], staged: Staged
+        self, channel: Channel, readers: Sequence[Host], items: Iterator[Item], staged: Staged
     ) -> None:
-        folder = self._directory / "pipes" / channel.name
+        folder = self._directory / PIPES / channel.name
         folder.mkdir(parents=True)
-        sources = []
+        sources: list[list[str]] = [[] for _ in readers]
         for number, item in enumerate(items):
-            path = folder / str(number)
+            # A name that tells the object in an error, and is none of a folder.
+            name = item.path.rpartition("/")[2][-_NAME_LENGTH:]
+            path = folder / f"{number}-{name}"
             await self._link(item.entry, path)
-            sources.append(str(path))
-        for index, host in enumerate(readers):
+            for index, own in enumerate(sources):
+                if gets(channel, number, index, len(readers)):
+                    own.append(str(path))
+        for host, own in zip(readers, sources, strict=True):
             staged.feeders.append(
                 Feeder(
                     fifo=_fifo(host, channel),
-                    sources=tuple(share(sources, channel, index, len(readers))),
+                    sources=tuple(own),
                     gzip=channel.gzip,
                     wrap=channel.wrap,
                     shuffle_seed=channel.shuffle_seed,
@@ -100,7 +110,7 @@ class Stager:
     async def _stage_augmented(
         self, channel: Channel, readers: Sequence[Host], staged: Staged
     ) -> None:
-        folder = self._directory / "pipes" / channel.name
+        folder = self._directory / PIPES / channel.name
         folder.mkdir(parents=True)
         files = await stage_records(self._objects, channel, folder, len(readers), self._link)
         for host, records in zip(readers, files, strict=True):

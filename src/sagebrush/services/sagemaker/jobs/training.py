@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import shutil
+import sqlite3
 
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import records
@@ -23,6 +24,7 @@ _WORKER = "sagemaker.training"
 # Below this age a job's first Describe waits for its end, for at most that long.
 _YOUNG_S = 5.0
 _HOLD_S = 5.0
+_RETRY_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -97,19 +99,24 @@ class TrainingRunner:
         self._tasks[job.id] = task
 
     async def _carry(self, run: JobRun) -> None:
+        delay_s = 0.0
         try:
             await run.carry()
-        except asyncio.CancelledError:
-            raise
+        except sqlite3.Error:
+            # A full disk, say. The processes go on; they are taken up again when there is room.
+            _log.exception("training job %s is left alone for a while", run.job_id)
+            delay_s = _RETRY_S
         except Exception:  # noqa: BLE001 - the boundary where a defect becomes a failed job
             _log.exception("training job %s failed", run.job_id)
+            await run.kill()
             run.end(failed("InternalServerError: We encountered an internal error."))
         finally:
             self._runs.pop(run.job_id, None)
             self._tasks.pop(run.job_id, None)
             self._held.discard(run.job_id)
             run.ended.set()
-            self.wake()
+            if not self._closing:
+                asyncio.get_running_loop().call_later(delay_s, self.wake)
 
     def _end_waiting(self, job: TrainingJob, outcome: Outcome) -> None:
         now = self._platform.clock.now()

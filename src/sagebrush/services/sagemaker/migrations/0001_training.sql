@@ -17,7 +17,7 @@ CREATE TABLE sagemaker_training_jobs (
 );
 
 CREATE INDEX sagemaker_training_jobs_by_creation
-    ON sagemaker_training_jobs (account, region, created, name);
+    ON sagemaker_training_jobs (account, region, created);
 
 CREATE INDEX sagemaker_training_jobs_active
     ON sagemaker_training_jobs (id) WHERE status IN ('InProgress', 'Stopping');
