@@ -65,8 +65,7 @@ def _parse_head(block: bytes) -> Head:
     for name, value in _HEADER.findall(block):
         key = name.decode("ascii").lower()
         text = value.decode("latin-1")
-        if key in headers and key in ("content-length", "transfer-encoding"):
-            raise ProtocolError(400, f"more than one {key}")
+        # Joined with a comma, two lengths or encodings are none that is taken.
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     connection = headers.get("connection", "").lower()
     is_newest = line[3] == b"1"

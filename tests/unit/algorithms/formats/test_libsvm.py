@@ -90,6 +90,7 @@ def test_a_row_may_have_no_features():
         "1 2:",
         "1 :2",
         "1 2:3:4",
+        "1 2:3:4 5",
         "1,2,3",
         "1 -4:2",
     ],
@@ -98,6 +99,12 @@ def test_a_bad_row_is_named(line):
     text = b"1 1:1\n\n0 2:2 # fine\n" + line.encode() + b"\n1 1:1\n"
     with pytest.raises(ClientError, match=r"row 14 of train/a.libsvm"):
         parse_libsvm(text, "train/a.libsvm", rows_before=10)
+
+
+def test_a_bad_row_behind_many_blocks_is_named():
+    text = io.BytesIO(b"1 3:4 7:5\n" * 1_000_000 + b"1 3:x\n")
+    with pytest.raises(ClientError, match="row 1000001 of x"):
+        list(read_libsvm_blocks(text, "x"))
 
 
 def test_query_ids_belong_to_all_rows_or_none():

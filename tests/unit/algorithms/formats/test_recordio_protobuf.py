@@ -142,6 +142,20 @@ def test_a_broken_record_is_named_with_its_file(spoil, index, reason):
         read(spoil(data))
 
 
+def test_a_broken_record_behind_many_chunks_is_named():
+    good = oracle.stream(*[oracle.dense(np.ones(250, np.float32))] * 10_000)
+    with pytest.raises(ClientError, match="record 10000 of train/part-0: it has no feature"):
+        read(good + oracle.stream(oracle.Record(), oracle.dense(np.ones(250, np.float32))))
+
+
+def test_further_entries_of_a_map_do_not_hide_what_follows():
+    record = oracle.dense(np.ones(2, np.float32), np.array([5], np.float32))
+    record.features["weights"].float32_tensor.values.append(7)
+    batch = read(oracle.stream(*[record] * 20))
+    np.testing.assert_array_equal(batch.features, np.ones((20, 2)))
+    np.testing.assert_array_equal(batch.labels, np.full(20, 5))
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
