@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from sagebrush.base.errors import ApiError
 from sagebrush.wire.aws_json import JsonCodec
 from sagebrush.wire.compression import inflate
-from sagebrush.wire.faults import write_fault
+from sagebrush.wire.faults import host_id, write_fault
 from sagebrush.wire.messages import Request, Response
 from sagebrush.wire.model import Operation
 from sagebrush.wire.query import Ec2Codec, QueryCodec
@@ -71,6 +71,7 @@ def serialise_response(route: Route, result: dict[str, Any], request_id: str) ->
     response = codec_of(route.operation_model, route.protocol).serialise(result, request_id)
     if route.service == "s3":
         response.headers["x-amz-request-id"] = request_id
+        response.headers["x-amz-id-2"] = host_id(request_id)
     else:
         response.headers["x-amzn-requestid"] = request_id
     return response

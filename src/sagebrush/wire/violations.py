@@ -110,7 +110,7 @@ class _Walker:
             self._scalar(shape, tree, dialect, path)
 
     def _list(self, shape: Shape, items: list[Any], dialect: Dialect, path: str) -> None:
-        self._size(shape, len(items), path, items)
+        self._size(shape, items, path)
         element = shape.element
         if element.type in ("structure", "list", "map"):
             for index, item in enumerate(items, 1):
@@ -119,14 +119,15 @@ class _Walker:
         if self._any_mismatched(element, items, dialect, path):
             return
         if any(_broken(element, item, dialect) for item in items):
-            self._add(path, "element", f"Member must satisfy constraint: {_all(element)}", items)
+            constraint = f"Member must satisfy constraint: {_all(element)}"
+            self._add(path, "element", constraint, _shown(shape, items))
 
     def _map(self, shape: Shape, items: dict[Any, Any], dialect: Dialect, path: str) -> None:
-        self._size(shape, len(items), path, items)
+        self._size(shape, items, path)
         items = {key: item for key, item in items.items() if item is not None}
         if any(_broken(shape.key, key, dialect) for key in items):
-            keys = list(items)
-            self._add(path, "element", f"Map keys must satisfy constraint: {_all(shape.key)}", keys)
+            constraint = f"Map keys must satisfy constraint: {_all(shape.key)}"
+            self._add(path, "element", constraint, _shown(shape, items))
         value = shape.value
         if value.type in ("structure", "list", "map"):
             for key, item in items.items():
@@ -135,22 +136,21 @@ class _Walker:
         if self._any_mismatched(value, items.values(), dialect, path):
             return
         if any(_broken(value, item, dialect) for item in items.values()):
-            self._add(path, "element", f"Map value must satisfy constraint: {_all(value)}", items)
+            constraint = f"Map value must satisfy constraint: {_all(value)}"
+            self._add(path, "element", constraint, _shown(shape, items))
 
     def _scalar(self, shape: Shape, tree: Any, dialect: Dialect, path: str) -> None:
         if self._mismatched(shape, tree, dialect, path):
             return
-        shown = None if shape.traits.get("sensitive") else tree
         for kind, constraint in _broken(shape, tree, dialect):
-            self._add(path, kind, constraint, shown)
+            self._add(path, kind, constraint, _shown(shape, tree))
 
-    def _size(self, shape: Shape, size: int, path: str, shown: Any) -> None:
-        for constraint in _broken_length(shape, size):
-            self._add(path, "length", constraint, shown)
+    def _size(self, shape: Shape, items: list[Any] | dict[Any, Any], path: str) -> None:
+        for constraint in _broken_length(shape, len(items)):
+            self._add(path, "length", constraint, _shown(shape, items))
 
-    def _add(self, path: str, kind: str, constraint: str, shown: Any) -> None:
-        text = shown if shown is None or shown is _NULL else _java_text(shown)
-        self.violations.append(Violation(path, kind, constraint, text))
+    def _add(self, path: str, kind: str, constraint: str, shown: str | None) -> None:
+        self.violations.append(Violation(path, kind, constraint, shown))
 
     def _is(self, kind: type, tree: Any, path: str, message: str) -> bool:
         if type(tree) is kind:
@@ -296,16 +296,22 @@ def _enum_wording(shape: Shape) -> str:
     return f"Member must satisfy enum value set: [{', '.join(shape.traits['enum'])}]"
 
 
-def _java_text(value: Any) -> str:
-    """Print a value as Java's toString does."""
-    if value is True or value is False:
-        return str(value).lower()
-    if isinstance(value, dict):
-        return f"{{{_comma(f'{key}={_java_text(item)}' for key, item in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{_comma(map(_java_text, value))}]"
-    return str(value)
+def _shown(shape: Shape, tree: Any) -> str | None:
+    """Return a value as Java's toString prints it, or None for one that must not be repeated."""
+    if shape.traits.get("sensitive"):
+        return None
+    return _java_text(shape, tree)
 
 
-def _comma(parts: Iterable[str]) -> str:
-    return ", ".join(parts)
+def _java_text(shape: Shape, tree: Any) -> str:
+    if shape.traits.get("sensitive"):
+        return "***"
+    if shape.type == "structure":
+        return shape.name
+    if shape.type == "list" and type(tree) is list:
+        return f"[{', '.join(_java_text(shape.element, item) for item in tree)}]"
+    if shape.type == "map" and type(tree) is dict:
+        key, value = shape.key, shape.value
+        pairs = (f"{_java_text(key, k)}={_java_text(value, v)}" for k, v in tree.items())
+        return f"{{{', '.join(pairs)}}}"
+    return str(tree).lower() if type(tree) is bool else str(tree)

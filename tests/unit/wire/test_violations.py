@@ -129,6 +129,15 @@ def test_members_that_are_null_or_unknown_count_as_absent():
     assert parse_request(route(request), request) == {}
 
 
+def test_structures_are_printed_by_name_and_their_contents_not_at_all():
+    tags = [{"Key": "k", "Value": "hush"}] * 51
+    error = _sagemaker("AddTags", {"ResourceArn": ARN, "Tags": tags})
+    assert error.message == (
+        f"1 validation error detected: Value '[{', '.join(['Tag'] * 51)}]' at 'tags' failed to"
+        " satisfy constraint: Member must have length less than or equal to 50"
+    )
+
+
 def test_sensitive_values_are_not_repeated():
     request = Request(
         "POST",
