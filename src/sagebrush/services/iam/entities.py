@@ -55,6 +55,19 @@ def find_policy(context: Context, arn: str, *, message: str = _MISSING["policy"]
         raise ApiError("NoSuchEntity", message.format(arn)) from None
 
 
+def find_own_policy(context: Context, arn: str) -> Entity:
+    """Return a policy of the caller's account; AWS's are nobody's to change."""
+    policy = find_policy(context, arn)
+    if policy.account != context.account:
+        raise ApiError(
+            "AccessDenied",
+            f"User: {context.principal.arn} is not authorized to perform:"
+            f" iam:{context.operation} on resource: policy {arn}",
+            status=403,
+        )
+    return policy
+
+
 def no_such_entity(kind: str, name: str) -> ApiError:
     """Return IAM's error for an entity that is not there."""
     return ApiError("NoSuchEntity", _MISSING[kind].format(name))

@@ -14,6 +14,7 @@ from sagebrush.services.iam.entities import (
     check_policy,
     create,
     encoded,
+    find_own_policy,
     find_policy,
     tag_list,
 )
@@ -61,7 +62,7 @@ def list_policies(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 def delete_policy(context: Context, request: dict[str, Any]) -> None:
     """Remove a policy that is attached to nothing and has one version."""
-    policy = _own(context, request["PolicyArn"])
+    policy = find_own_policy(context, request["PolicyArn"])
     if any(attached_to(context, request["PolicyArn"]).values()):
         raise ApiError("DeleteConflict", "Cannot delete a policy attached to entities.")
     if len(context.platform.identity.policies.versions(policy)) > 1:
@@ -75,7 +76,7 @@ def delete_policy(context: Context, request: dict[str, Any]) -> None:
 
 def create_policy_version(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Add a version to a policy, in force at once with `SetAsDefault`."""
-    policy = _own(context, request["PolicyArn"])
+    policy = find_own_policy(context, request["PolicyArn"])
     text = check_policy(request["PolicyDocument"])
     policies = context.platform.identity.policies
     if len(policies.versions(policy)) >= _MAX_VERSIONS:
@@ -107,14 +108,14 @@ def list_policy_versions(context: Context, request: dict[str, Any]) -> dict[str,
 
 def set_default_policy_version(context: Context, request: dict[str, Any]) -> None:
     """Put a version in force."""
-    policy = _own(context, request["PolicyArn"])
+    policy = find_own_policy(context, request["PolicyArn"])
     version = _version(context, policy, request["VersionId"])
     context.platform.identity.policies.set_default(policy, version.number)
 
 
 def delete_policy_version(context: Context, request: dict[str, Any]) -> None:
     """Remove a version that is not in force."""
-    policy = _own(context, request["PolicyArn"])
+    policy = find_own_policy(context, request["PolicyArn"])
     version = _version(context, policy, request["VersionId"])
     if version.is_default:
         raise ApiError("DeleteConflict", "Cannot delete the default version of a policy.")
@@ -151,19 +152,6 @@ def _holder_lists(context: Context, holders: Iterable[tuple[str, str]]) -> dict[
         label = kind.capitalize()
         lists[f"Policy{label}s"].append({f"{label}Name": name, f"{label}Id": entity.id})
     return lists
-
-
-def _own(context: Context, arn: str) -> Entity:
-    """Return a policy of the caller's account; AWS's are nobody's to change."""
-    policy = find_policy(context, arn)
-    if policy.account != context.account:
-        raise ApiError(
-            "AccessDenied",
-            f"User: {context.principal.arn} is not authorized to perform:"
-            f" iam:{context.operation} on resource: policy {arn}",
-            status=403,
-        )
-    return policy
 
 
 def _version(context: Context, policy: Entity, version_id: str) -> PolicyVersion:

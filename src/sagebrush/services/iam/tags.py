@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sagebrush.engines.identity import Entity
-from sagebrush.services.iam.entities import find, find_policy, merged_tags, tag_list
+from sagebrush.services.iam.entities import (
+    find,
+    find_own_policy,
+    find_policy,
+    merged_tags,
+    tag_list,
+)
 from sagebrush.services.iam.paging import page_of
 from sagebrush.services.platform import Context
 
@@ -42,12 +48,12 @@ def list_role_tags(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 def tag_policy(context: Context, request: dict[str, Any]) -> None:
     """Write tags of a policy."""
-    _tag(context, find_policy(context, request["PolicyArn"]), request)
+    _tag(context, find_own_policy(context, request["PolicyArn"]), request)
 
 
 def untag_policy(context: Context, request: dict[str, Any]) -> None:
     """Remove tags of a policy."""
-    _untag(context, find_policy(context, request["PolicyArn"]), request)
+    _untag(context, find_own_policy(context, request["PolicyArn"]), request)
 
 
 def list_policy_tags(context: Context, request: dict[str, Any]) -> dict[str, Any]:
