@@ -1,0 +1,116 @@
+"""Calibration; oracles: scikit-learn's metrics at every threshold, tried one by one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from sagebrush.algorithms.linear_learner import thresholds
+from sagebrush.algorithms.linear_learner.settings import Settings
+from sagebrush.algorithms.linear_learner.thresholds import (
+    best_threshold,
+    best_values,
+    confusion_at,
+    histogram,
+    overlap,
+    roc_auc,
+)
+
+SAMPLES = st.integers(0, 10_000).map(
+    lambda seed: (
+        np.random.default_rng(seed).normal(size=60).round(1),
+        np.append(np.random.default_rng(seed + 1).integers(0, 2, 58), [0, 1]),
+    )
+)
+
+
+def criterion(name: str, labels: np.ndarray, called: np.ndarray) -> float:
+    precision = metrics.precision_score(labels, called, zero_division=0)
+    recall = metrics.recall_score(labels, called)
+    if name == "accuracy":
+        return metrics.accuracy_score(labels, called)
+    if name == "f_beta":
+        return metrics.fbeta_score(labels, called, beta=2.0, zero_division=0)
+    if name == "f1":
+        return metrics.f1_score(labels, called, zero_division=0)
+    if name == "precision_at_target_recall":
+        return precision if recall >= 0.8 else recall - 2
+    return recall if precision >= 0.8 else precision - 2
+
+
+def options(name: str) -> Settings:
+    return Settings(binary_classifier_model_selection_criteria=name, f_beta=2.0)
+
+
+NAMES = [
+    "accuracy",
+    "f_beta",
+    "f1",
+    "precision_at_target_recall",
+    "recall_at_target_precision",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(SAMPLES)
+@settings(max_examples=25, deadline=None)
+def test_no_threshold_is_better_than_the_calibrated_one(name: str, sample):
+    scores, labels = sample
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(thresholds, "TOLERATED_ERRORS", 0.0)
+        found = best_threshold(scores, labels, options(name), 0.0)
+    assert found.value == pytest.approx(criterion(name, labels, scores >= found.threshold))
+    best = max(criterion(name, labels, scores >= each) for each in [*scores, 0.0])
+    assert found.value == pytest.approx(best)
+
+
+def test_few_rows_do_not_move_the_threshold_by_chance():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 50)
+    scores = labels * 4.0 - 2 + rng.normal(size=50)
+    assert best_threshold(scores, labels, Settings(), 0.0).threshold == 0.0
+    assert best_threshold(scores + 3, labels, Settings(), 0.0).threshold == pytest.approx(
+        3, abs=1.5
+    )
+
+
+@given(SAMPLES)
+@settings(max_examples=50, deadline=None)
+def test_area_under_the_curve_is_that_of_scikit_learn(sample):
+    scores, labels = sample
+    assert roc_auc(scores, labels) == pytest.approx(metrics.roc_auc_score(labels, scores))
+
+
+def test_area_of_one_class_is_a_coin_toss():
+    assert roc_auc(np.arange(3.0), np.ones(3)) == 0.5
+
+
+def test_confusion_at_a_threshold_counts_rows_at_it_as_positive():
+    confusion = confusion_at(np.array([0.0, 1.0, 2.0]), np.array([1, 0, 1]), 1.0)
+    assert (confusion.true_positives, confusion.false_positives) == (1, 1)
+    assert (confusion.positives, confusion.negatives) == (2, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_coarse_selection_agrees_with_the_exact_one(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(thresholds, "TOLERATED_ERRORS", 0.0)
+    rng = np.random.default_rng(1)
+    labels = (rng.random(4000) < 0.2).astype(np.float32)
+    noise = rng.normal(size=(4000, 3)) * [0.5, 1.0, 3.0]
+    scores = (labels[:, None] + noise).astype(np.float32)
+    low, high = overlap(scores, labels)
+    coarse = best_values(histogram(scores, labels, low, high), options(name))
+    exact = [best_threshold(scores[:, m], labels, options(name), 0.5).value for m in range(3)]
+    assert coarse == pytest.approx(exact, abs=0.01)
+    assert coarse.argmax() == 0
+
+
+def test_histograms_of_parts_add_up_to_that_of_the_whole():
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 2, 100)
+    scores = rng.normal(size=(100, 2)).astype(np.float32)
+    low, high = overlap(scores, labels)
+    parts = sum(histogram(scores[i::2], labels[i::2], low, high) for i in (0, 1))
+    assert np.array_equal(parts, histogram(scores, labels, low, high))
+    assert parts.sum() == 200
