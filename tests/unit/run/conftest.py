@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.run import sandbox
+from sagebrush.run import limits, sandbox
 from sagebrush.run.facilities import Facilities
 from sagebrush.run.records import Exit
 from sagebrush.run.spec import Access, Member, Mount, ProcessSpec
@@ -49,6 +49,11 @@ class Workbench:
         )
         environment = {"PATH": os.environ["PATH"], **member.environment}
         return dataclasses.replace(member, mounts=mounts, environment=environment)
+
+    async def forgo_groups(self) -> None:
+        """Start later jobs without control groups, whose removal ends stray processes, too."""
+        found = await self.supervisor.facilities()
+        self.supervisor._facilities = dataclasses.replace(found, limiter=limits.NONE)
 
     async def start(self, spec: ProcessSpec) -> Handle:
         handle = await self.supervisor.start(spec)

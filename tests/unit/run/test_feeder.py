@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagebrush.run import feeder
-from sagebrush.run.records import Reason
-from sagebrush.run.spec import Feeder
+from sagebrush.run import feeder, job
+from sagebrush.run.records import MemberExit, Reason
+from sagebrush.run.spec import Feeder, ProcessSpec
 
 from .conftest import Workbench, log_of, play, shell
 
@@ -199,3 +199,14 @@ def test_broken_source_is_to_blame_however_its_reader_ends(root: Path, code: int
         assert str(root / "gone") in str(ended.error)
 
     play(root, story)
+
+
+def test_source_is_to_blame_even_when_its_reader_was_reaped_first(tmp_path: Path) -> None:
+    course = job.Job(ProcessSpec("race", str(tmp_path), (shell("exit 4"),)))
+    report_read, report_write = os.pipe()
+    os.write(report_write, b'{"error": "it is broken"}')
+    os.close(report_write)
+    course._member_failed(MemberExit("algo-1", exit_code=4))
+    course._feeder_failed(job._Running("pipe", 0, report_read, None), 256)
+    course._prefer_feed_error()
+    assert (course.reason, course.error) == (Reason.FEED_FAILED, "pipe: it is broken")

@@ -13,7 +13,7 @@ import pytest
 from sagebrush.base.errors import ConfigurationError
 from sagebrush.run.families import StartError
 from sagebrush.run.records import Phase, Reason
-from sagebrush.run.spec import Access, Archive, Entry, Limits, Member, Mount, Readiness
+from sagebrush.run.spec import Access, Archive, Entry, Member, Mount, Readiness
 
 from .conftest import Workbench, log_of, play, python, shell, written
 
@@ -171,8 +171,8 @@ def test_deadline_terminates_then_kills(root: Path, isolation: str) -> None:
 
 def test_orphans_of_the_worker_end_with_it(root: Path, isolation: str) -> None:
     async def story(bench: Workbench) -> None:
-        member = shell("(setsid sleep 60 &) ; (sleep 60 &) ; exit 0")
-        spec = bench.job("orphans", member, limits=Limits())
+        await bench.forgo_groups()
+        spec = bench.job("orphans", shell("(setsid sleep 60 &) ; (sleep 60 &) ; exit 0"))
         handle = await bench.start(spec)
         ended = await handle.wait()
         assert ended.exit_code == 0
