@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from sagebrush.base.errors import ApiError
 from sagebrush.base.streams import ByteStream
 from sagebrush.services.platform import Platform
-from sagebrush.wire import Request, Route
+from sagebrush.wire import Request, Route, sigv2
 from sagebrush.wire.sigv4 import SignatureError, Verified, is_signed, verify, verify_post_policy
 
 _HEX_DIGITS = 64
@@ -70,13 +70,16 @@ class Signatures:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    def check(self, routed: Route, request: Request) -> Verified:
-        """Return what the signature vouches for.
+    def check(self, routed: Route, request: Request) -> Verified | None:
+        """Return what the signature vouches for; None for S3's version 2, which covers no body.
 
         Raises:
             ApiError: it is missing, wrong, skewed, expired, or of a key nobody issued.
         """
         try:
+            if routed.service == "s3" and sigv2.is_signed(request):
+                sigv2.verify(request, routed.path, self._secret_of, self._platform.clock.now())
+                return None
             if not is_signed(request):
                 raise SignatureError("missing", _MESSAGES["missing"])
             return verify(request, self._secret_of, self._platform.clock.now())
@@ -85,8 +88,10 @@ class Signatures:
 
     def check_form(self, routed: Route, fields: dict[str, str]) -> None:
         """Check the signed policy of a browser's form upload; errors as `check`."""
+        is_version_2 = "awsaccesskeyid" in fields
+        check_policy = sigv2.verify_post_policy if is_version_2 else verify_post_policy
         try:
-            verify_post_policy(fields, self._secret_of)
+            check_policy(fields, self._secret_of)
         except SignatureError as error:
             raise refusal(routed, error) from None
 

@@ -13,6 +13,7 @@ The gateway calls, in this order:
 - `Request.path` is percent-encoded as received, `query` the raw string behind `?` (empty if none),
   `headers` a dict with lower-case names (repeated headers joined by `,`), `body` bytes, or for
   operations with `streaming_input` any object: it becomes that input member untouched.
+  Encodings of the transport (aws-chunked, gzip) are removed before `parse_request`.
 - `Response` has `status`, `headers` (lower-case names) and `body`: bytes, or whatever object the
   handler put into the streaming output member (`Operation.streaming_output`). No content-length
   is set. HEAD responses have an empty body.

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from sagebrush.base.errors import ApiError
 from sagebrush.wire.aws_json import JsonCodec
-from sagebrush.wire.compression import inflate
 from sagebrush.wire.faults import host_id, write_fault
 from sagebrush.wire.messages import Request, Response
 from sagebrush.wire.model import Operation
@@ -56,10 +55,7 @@ def parse_request(route: Route, request: Request) -> dict[str, Any]:
     payload (`route.operation_model.streaming_input`) is `request.body` untouched. Raises
     `ApiError` with the service's own code and wording.
     """
-    operation = route.operation_model
-    if operation.streaming_input is None:
-        inflate(request)
-    return codec_of(operation, route.protocol).parse(request, route.labels)
+    return codec_of(route.operation_model, route.protocol).parse(request, route.labels)
 
 
 def serialise_response(route: Route, result: dict[str, Any], request_id: str) -> Response:

@@ -1,4 +1,8 @@
-"""Compressed request bodies: SDKs compress large ones of a few operations (PutMetricData)."""
+"""Compressed forms: they have to be read before the operation they name is known.
+
+SDKs compress large bodies of a few operations (PutMetricData). Other compressed bodies are decoded
+by whoever receives them, like every encoding of the transport.
+"""
 
 from __future__ import annotations
 
