@@ -20,7 +20,10 @@ _ACCOUNT_ID = re.compile(r"\d{12}")
 _XML = frozenset({"query", "ec2", "rest-xml"})
 # Carry their signature in the form, or none as browsers ask before they sign.
 _UNSIGNED = frozenset({"PostObject", "OptionsObject", "OptionsBucket"})
-_OPEN_TO_ALL = frozenset({"GetCallerIdentity", "GetSessionToken", "OptionsObject", "OptionsBucket"})
+_OPEN_TO_ALL = frozenset(
+    # Whether a role may be assumed is for its trust policy to say; the service asks it.
+    {"AssumeRole", "GetCallerIdentity", "GetSessionToken", "OptionsObject", "OptionsBucket"}
+)
 # How long the identity behind a key is remembered where nothing depends on it but its name.
 _REMEMBERED_S = 1.0
 _REMEMBERED_KEYS = 1024
