@@ -25,6 +25,7 @@ from sagebrush.gateway.listener import Listener
 from sagebrush.services.platform import Platform
 
 RUNNING_FILE = "server.json"
+ROOT_CREDENTIALS_FILE = "root-credentials"
 _CHECKPOINT_INTERVAL_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ async def _serve(settings: Settings, ready_fd: int | None) -> int:
     checkpoints = loop.create_task(_checkpoint(platform))
     # What start-up made lives as long as the process: no collection need look at it again.
     gc.freeze()
+    if settings.verify_signatures:
+        _write_root_credentials(platform)
     _announce(settings, authority, ready_fd)
     await stopping.wait()
     _log.info("stopping")
@@ -109,6 +112,19 @@ def _announce(settings: Settings, authority: CertificateAuthority, ready_fd: int
         file=sys.stderr,
         flush=True,
     )
+
+
+def _write_root_credentials(platform: Platform) -> None:
+    """Leave the account's root key where only its owner can read it: the way to the first user."""
+    settings = platform.settings
+    key = platform.identity.ensure_root_key(settings.account)
+    path = settings.data_dir / ROOT_CREDENTIALS_FILE
+    path.touch(mode=0o600)
+    path.write_text(
+        f"[default]\naws_access_key_id = {key.access_key}\naws_secret_access_key = {key.secret}\n",
+        "utf-8",
+    )
+    print(f"Root credentials: AWS_SHARED_CREDENTIALS_FILE={path}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
