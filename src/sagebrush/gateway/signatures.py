@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from sagebrush.base.errors import ApiError
 from sagebrush.base.streams import ByteStream
 from sagebrush.services.platform import Platform
-from sagebrush.wire import Request, Route, sigv2
+from sagebrush.wire import Request, Route, sigv2, sigv4
+from sagebrush.wire.signature_faults import signature_fault
 from sagebrush.wire.sigv4 import SignatureError, Verified
 
 _HEX_DIGITS = 64
