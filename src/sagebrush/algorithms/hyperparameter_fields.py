@@ -111,7 +111,7 @@ class _Number(Field):
 
     def number(self, text: str) -> float:
         """The number the text spells, whatever the interval; ValueError if it spells none."""
-        return float(text)
+        return float(_plain(text))
 
     def contains(self, value: float) -> bool:
         """Whether the value lies in the field's interval; NaN and infinities never do."""
@@ -160,9 +160,9 @@ class Integer(_Number):
 
     def number(self, text: str) -> int:
         try:
-            return int(text)
+            return int(_plain(text))
         except ValueError:
-            value = float(text)
+            value = float(_plain(text))
             if not value.is_integer():
                 raise
             return int(value)
@@ -244,6 +244,13 @@ class Json(Field):
         except ValueError as error:
             return str(error)
         return ""
+
+
+def _plain(text: str) -> str:
+    """The text, unless it groups digits as only Python does."""
+    if "_" in text:
+        raise ValueError(text)
+    return text
 
 
 def _as_text(value: Any) -> str:

@@ -104,7 +104,8 @@ class ModelServer:
     def _accept(self) -> None:
         try:
             accepted, _ = self._listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
+        except OSError:
+            # The client has gone again, or there are no file descriptors left for it now.
             return
         accepted.setblocking(False)
         if accepted.family == socket.AF_INET:

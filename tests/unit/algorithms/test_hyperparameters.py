@@ -87,7 +87,7 @@ def test_an_integer_field_takes_whole_numbers_of_its_range_only(value):
         (Continuous("x", low=0, high=1), ["0", "1", "1e-9"], ["-1e-9", "1.01", "nan", "inf", "a"]),
         (Continuous("x", low=0, low_open=True), ["1e-9", "5"], ["0", "-1", "inf", ""]),
         (Continuous("x", high=1, high_open=True), ["-5", "0.999"], ["1", "nan"]),
-        (Integer("x", low=2), ["2", "3.0"], ["1", "2.5", "1e400", "x", ""]),
+        (Integer("x", low=2), ["2", "3.0"], ["1", "2.5", "1e400", "x", "", "1_000"]),
         (Integer("x", words=("auto",)), ["auto", "-1"], ["Auto", "nan"]),
         (Json("x"), ["[1]", "{}"], ["[1", "a"]),
         (Boolean("x", words=("auto",)), ["auto", "0", "TRUE"], ["2", "maybe"]),
