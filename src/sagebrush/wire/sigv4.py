@@ -37,7 +37,8 @@ SecretLookup = Callable[[str, str | None], str | None]
 class SignatureError(Exception):
     """A signature is not acceptable; `kind` says why, the message says it to the client.
 
-    Kinds: missing, malformed, unknown_key, skewed, expired, mismatch.
+    Kinds: missing, malformed, unknown_key, skewed, expired, mismatch; a `SecretLookup` may raise it
+    with expired_token.
     """
 
     def __init__(self, kind: str, message: str) -> None:
