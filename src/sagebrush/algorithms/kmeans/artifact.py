@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sagebrush.algorithms.errors import AlgorithmError
 from sagebrush.algorithms.formats.mxnet import decode_arrays, encode_arrays
 
-MODEL_PREFIX = "model_algo"
+MODEL_PREFIX = "model_"
 
 
 def write_centers(path: Path, centers: NDArray[np.float32]) -> None:
@@ -26,7 +26,7 @@ def read_centers(directory: Path) -> NDArray[np.float32]:
     """
     paths = sorted(directory.glob(f"{MODEL_PREFIX}*"))
     if not paths:
-        raise AlgorithmError(f"The model directory has no file {MODEL_PREFIX}-1.")
+        raise AlgorithmError("The model directory has no file model_algo-1.")
     try:
         arrays = decode_arrays(paths[0].read_bytes())
     except ValueError as error:

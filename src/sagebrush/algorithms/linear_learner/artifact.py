@@ -26,7 +26,7 @@ from sagebrush.algorithms.linear_learner.settings import (
     Settings,
 )
 
-MODEL_PREFIX = "model_algo"
+MODEL_PREFIX = "model_"
 SYMBOL, PARAMETERS = "mx-mod-symbol.json", "mx-mod-0000.params"
 ADDITIONAL, MANIFEST = "additional-params.json", "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time of day, so that equal models are equal files
@@ -100,7 +100,7 @@ def read_model(directory: Path) -> tuple[LinearModel, Settings]:
     """
     paths = sorted(directory.glob(f"{MODEL_PREFIX}*"))
     if not paths:
-        raise AlgorithmError(f"The model directory has no file {MODEL_PREFIX}-1.")
+        raise AlgorithmError("The model directory has no file model_algo-1.")
     try:
         with zipfile.ZipFile(paths[0]) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}

@@ -36,7 +36,7 @@ def figures(labels: np.ndarray, model: LinearModel, settings: Settings) -> dict[
 def test_binary_metrics():
     labels = (ROWS[:, 0] + RNG.normal(size=500) > 0.5).astype(int)
     settings = Settings(predictor_type=BINARY, f_beta=2.0)
-    model = LinearModel(RNG.normal(size=(1, 5)) + [3, 0, 0, 0, 0], np.array([-1.0]), 0.4)
+    model = LinearModel(np.array([[3.5, -0.2, 0.4, 0.1, -0.6]]), np.array([-1.0]), 0.4)
     chance = probabilities(model.raw_scores(ROWS), settings)[:, 0]
     called = chance >= 0.4
     assert figures(labels, model, settings) == pytest.approx(
