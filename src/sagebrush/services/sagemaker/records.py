@@ -126,6 +126,15 @@ def active_jobs(db: Database) -> list[TrainingJob]:
     return [_job(row) for row in rows]
 
 
+def active_statuses(db: Database) -> list[tuple[int, str, str]]:
+    """Return id, status and secondary status of every job not at its end, oldest first."""
+    rows = db.all(
+        "SELECT id, status, secondary_status FROM sagemaker_training_jobs"
+        " WHERE status IN ('InProgress', 'Stopping') ORDER BY id"
+    )
+    return [(row["id"], row["status"], row["secondary_status"]) for row in rows]
+
+
 def jobs_of(db: Database, account: str, region: str) -> list[TrainingJob]:
     """Return every job of an account and region, oldest first."""
     rows = db.all(

@@ -6,13 +6,15 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sagebrush.services.sagemaker import records
-from sagebrush.services.sagemaker.jobs import carry
+from sagebrush.services.sagemaker.jobs import carry, training
+from sagebrush.services.sagemaker.jobs.watch import Watch
 
 from .conftest import ACCOUNT, Server
 
@@ -137,6 +139,57 @@ def test_upload_cut_off_is_done_again(own_server: Server, monkeypatch: pytest.Mo
     assert own_server.wait("cut")["TrainingJobStatus"] == "Completed"
     bucket = request["OutputDataConfig"]["S3OutputPath"].split("/")[2]
     assert own_server.keys(bucket) == ["out/cut/output/model.tar.gz"]
+
+
+def test_database_trouble_leaves_the_processes_alone(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_RETRY_S", 0.05)
+    troubles = iter([sqlite3.OperationalError("database or disk is full")] * 2)
+    end = carry.JobRun.end
+
+    def full(run: carry.JobRun, outcome: Any) -> None:
+        trouble = next(troubles, None)
+        if trouble is not None:
+            raise trouble
+        end(run, outcome)
+
+    monkeypatch.setattr(carry.JobRun, "end", full)
+    own_server.create("patient", "echo w > $1/model/w")
+    job = own_server.wait("patient")
+    assert job["TrainingJobStatus"] == "Completed"
+    assert own_server.transitions("patient").count("Training") == 1
+    assert next(troubles, None) is None
+
+
+def test_defect_fails_the_job_and_ends_its_processes(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Watch, found: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Watch, "follow", broken)
+    own_server.create("defect", "exec sleep 60")
+    job = own_server.wait("defect")
+    assert job["FailureReason"].startswith("InternalServerError: ")
+    record = json.loads((_folder(own_server) / "shim.json").read_bytes())
+    with pytest.raises(ProcessLookupError):
+        os.kill(record["pid"], 0)
+
+
+def test_spot_job_waits_only_so_long_for_its_turn(own_server: Server) -> None:
+    own_server.platform.workers["sagemaker.training"]._capacity = 1
+    own_server.create("holder", _WAITS)
+    own_server.wait("holder", "Training")
+    own_server.create(
+        "waiter",
+        "exit 0",
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1},
+    )
+    assert own_server.wait("waiter")["SecondaryStatus"] == "MaxWaitTimeExceeded"
+    _let_go(own_server)
+    assert own_server.wait("holder")["TrainingJobStatus"] == "Completed"
 
 
 def test_leftover_folders_are_removed_at_start(own_server: Server) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import shutil
 import sqlite3
 
@@ -21,8 +20,9 @@ from sagebrush.services.sagemaker.jobs.prepare import job_directory, jobs_folder
 from sagebrush.services.sagemaker.records import TrainingJob
 
 _WORKER = "sagemaker.training"
-# Below this age a job's first Describe waits for its end, for at most that long.
-_YOUNG_S = 5.0
+# Below this age a job's first Describe waits for its end, for at most that long. The SageMaker SDK
+# v2 asks first after five seconds.
+_YOUNG_S = 10.0
 _HOLD_S = 5.0
 _RETRY_S = 5.0
 
@@ -72,19 +72,26 @@ class TrainingRunner:
         self._waking = False
         if self._closing:
             return
-        for job in records.active_jobs(self._platform.db):
-            run = self._runs.get(job.id)
-            if run is not None:
-                if job.status == "Stopping":
-                    run.stop.set()
-            elif job.progress.attempt or self._running_count() < self._capacity:
-                self._begin(job)
-            elif job.status == "Stopping":
-                self._end_waiting(job, STOPPED)
-            elif self._wait_left_s(job) <= 0:
-                self._end_waiting(job, MAX_WAIT)
-            elif job.secondary_status != "Pending":
-                self._keep_waiting(job)
+        for job_id, status, secondary in records.active_statuses(self._platform.db):
+            run = self._runs.get(job_id)
+            if run is None:
+                self._place(job_id, status, secondary)
+            elif status == "Stopping":
+                run.stop.set()
+
+    def _place(self, job_id: int, status: str, secondary: str) -> None:
+        """Begin a job, or have it wait for its turn, or end it if it is told to stop meanwhile."""
+        room = self._running_count() < self._capacity
+        if secondary == "Pending" and status == "InProgress" and not room:
+            return
+        job = records.job_by_id(self._platform.db, job_id)
+        assert job is not None  # nothing happened since its status was read
+        if room or job.progress.attempt:
+            self._begin(job)
+        elif status == "Stopping":
+            self._end_waiting(job_id, STOPPED)
+        else:
+            self._keep_waiting(job)
 
     def _running_count(self) -> int:
         return sum(not run.ended.is_set() for run in self._runs.values())
@@ -118,29 +125,33 @@ class TrainingRunner:
             if not self._closing:
                 asyncio.get_running_loop().call_later(delay_s, self.wake)
 
-    def _end_waiting(self, job: TrainingJob, outcome: Outcome) -> None:
+    def _end_waiting(self, job_id: int, outcome: Outcome) -> None:
         now = self._platform.clock.now()
 
         def apply(job: TrainingJob) -> None:
             records.advance(job, outcome.secondary, outcome.message, now, status=outcome.status)
 
-        records.change(self._platform.db, job.id, apply)
-
-    def _wait_left_s(self, job: TrainingJob) -> float:
-        """Return how much longer a spot job may wait; for ever if it is none."""
-        limit_s = job.request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds", math.inf)
-        return float(job.created + limit_s - self._platform.clock.now())
+        records.change(self._platform.db, job_id, apply)
 
     def _keep_waiting(self, job: TrainingJob) -> None:
         now = self._platform.clock.now()
-        left_s = self._wait_left_s(job)
-        if math.isfinite(left_s):
-            asyncio.get_running_loop().call_later(left_s, self.wake)
 
         def apply(job: TrainingJob) -> None:
             records.advance(job, "Pending", "Training job waiting for capacity", now)
 
         records.change(self._platform.db, job.id, apply)
+        limit_s = job.request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds")
+        if limit_s is not None:
+            left_s = max(0.0, job.created + limit_s - now)
+            asyncio.get_running_loop().call_later(left_s, self._stop_waiting, job.id)
+
+    def _stop_waiting(self, job_id: int) -> None:
+        """End a spot job that has waited as long as it may; one that runs sees to it itself."""
+        if self._closing or job_id in self._runs:
+            return
+        job = records.job_by_id(self._platform.db, job_id)
+        if job is not None and job.secondary_status == "Pending":
+            self._end_waiting(job_id, MAX_WAIT)
 
 
 def runner_of(platform: Platform) -> TrainingRunner:
