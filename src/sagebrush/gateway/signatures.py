@@ -8,11 +8,60 @@ from collections.abc import AsyncIterator
 from sagebrush.base.errors import ApiError
 from sagebrush.base.streams import ByteStream
 from sagebrush.services.platform import Platform
-from sagebrush.wire import Request, Route, sigv2, sigv4
-from sagebrush.wire.signature_faults import signature_fault
-from sagebrush.wire.sigv4 import SignatureError, Verified
+from sagebrush.wire import Request, Route, sigv2
+from sagebrush.wire.sigv4 import SignatureError, Verified, is_signed, verify, verify_post_policy
 
 _HEX_DIGITS = 64
+# What each kind of refusal is called: by S3, by the query protocol's services, by the rest.
+_REFUSALS: dict[str, tuple[tuple[str, int], tuple[str, int], tuple[str, int]]] = {
+    "missing": (
+        ("AccessDenied", 403),
+        ("MissingAuthenticationToken", 403),
+        ("MissingAuthenticationTokenException", 403),
+    ),
+    "malformed": (
+        ("AuthorizationHeaderMalformed", 400),
+        ("IncompleteSignature", 400),
+        ("IncompleteSignatureException", 400),
+    ),
+    "unknown_key": (
+        ("InvalidAccessKeyId", 403),
+        ("InvalidClientTokenId", 403),
+        ("UnrecognizedClientException", 403),
+    ),
+    "expired_token": (
+        ("ExpiredToken", 400),
+        ("ExpiredToken", 403),
+        ("ExpiredTokenException", 403),
+    ),
+    "skewed": (
+        ("RequestTimeTooSkewed", 403),
+        ("SignatureDoesNotMatch", 403),
+        ("InvalidSignatureException", 403),
+    ),
+    "expired": (
+        ("AccessDenied", 403),
+        ("RequestExpired", 400),
+        ("InvalidSignatureException", 403),
+    ),
+    "mismatch": (
+        ("SignatureDoesNotMatch", 403),
+        ("SignatureDoesNotMatch", 403),
+        ("InvalidSignatureException", 403),
+    ),
+}
+_MESSAGES = {
+    "missing": "Request is missing Authentication Token",
+    "unknown_key": "The security token included in the request is invalid.",
+    "expired_token": "The security token included in the request is expired",
+    "mismatch": (
+        "The request signature we calculated does not match the signature you provided. Check"
+        " your AWS Secret Access Key and signing method. Consult the service documentation for"
+        " details."
+    ),
+    "skewed": "The difference between the request time and the current time is too large.",
+    "expired": "Request has expired",
+}
 
 
 class Signatures:
@@ -22,31 +71,29 @@ class Signatures:
         self._platform = platform
 
     def check(self, routed: Route, request: Request) -> Verified | None:
-        """Return what the signature vouches for: of its older version, nothing of the body.
+        """Return what the signature vouches for; None for S3's version 2, which covers no body.
 
         Raises:
             ApiError: it is missing, wrong, skewed, expired, or of a key nobody issued.
         """
-        now = self._platform.clock.now()
         try:
             if routed.service == "s3" and sigv2.is_signed(request):
-                sigv2.verify(request, routed.path, self._secret_of, now)
+                sigv2.verify(request, routed.path, self._secret_of, self._platform.clock.now())
                 return None
-            if not sigv4.is_signed(request):
-                raise SignatureError("missing", "Request is missing Authentication Token")
-            return sigv4.verify(request, self._secret_of, now)
+            if not is_signed(request):
+                raise SignatureError("missing", _MESSAGES["missing"])
+            return verify(request, self._secret_of, self._platform.clock.now())
         except SignatureError as error:
-            raise signature_fault(error, routed.service, routed.protocol) from None
+            raise refusal(routed, error) from None
 
     def check_form(self, routed: Route, fields: dict[str, str]) -> None:
         """Check the signed policy of a browser's form upload; errors as `check`."""
+        is_version_2 = "awsaccesskeyid" in fields
+        check_policy = sigv2.verify_post_policy if is_version_2 else verify_post_policy
         try:
-            if "awsaccesskeyid" in fields:
-                sigv2.verify_post_policy(fields, self._secret_of)
-            else:
-                sigv4.verify_post_policy(fields, self._secret_of)
+            check_policy(fields, self._secret_of)
         except SignatureError as error:
-            raise signature_fault(error, routed.service, routed.protocol) from None
+            raise refusal(routed, error) from None
 
     def _secret_of(self, access_key: str, token: str | None) -> str | None:
         credential = self._platform.identity.credential(access_key)
@@ -54,14 +101,23 @@ class Signatures:
             return None
         if credential.expires is not None:
             if credential.expires <= self._platform.clock.now():
-                raise ApiError(
-                    "ExpiredTokenException",
-                    "The security token included in the request is expired",
-                    status=403,
-                )
+                raise SignatureError("expired_token", _MESSAGES["expired_token"])
             if token != credential.token:
                 return None
         return credential.secret
+
+
+def refusal(routed: Route, error: SignatureError) -> ApiError:
+    """Return a signature's refusal in the service's own code."""
+    s3, query, other = _REFUSALS[error.kind]
+    if routed.service == "s3":
+        code, status = s3
+    elif routed.protocol in ("query", "ec2"):
+        code, status = query
+    else:
+        code, status = other
+    message = error.message if error.kind == "malformed" else _MESSAGES[error.kind]
+    return ApiError(code, message, status=status)
 
 
 class HashedBody:
