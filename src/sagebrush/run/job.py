@@ -294,7 +294,8 @@ class Job:
         for one in self.spec.members:
             with _logged(f"the group of {one.name} stays behind"):
                 self._group(one).remove()
-        shutil.rmtree(self.directory / "private", onerror=_log_left)
+        with _logged("private files stay behind"):
+            shutil.rmtree(self.directory / "private")
 
     def _exit(self, archives: dict[str, int | None]) -> Exit:
         fates = [
@@ -329,7 +330,3 @@ def _complain(text: str) -> None:
 def _send(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-
-
-def _log_left(_function: Any, path: str, problem: Any) -> None:
-    _complain(f"{path} stays behind: {problem[1]}")

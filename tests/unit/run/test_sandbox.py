@@ -71,13 +71,13 @@ def test_read_only_mount_and_root_cannot_be_written(root: Path, sandboxed: str) 
     async def story(bench: Workbench) -> None:
         code = root / "code"
         code.mkdir()
-        script = "touch /opt/ml/code/x; touch /etc/x; touch /x; mount -o remount,rw / ; echo end"
+        script = f"touch /opt/ml/code/x /etc/{root.name} /{root.name}; mount -o remount,rw /"
         member = shell(script, mounts=(Mount(str(code), "/opt/ml/code"),))
         spec = bench.job("read-only", member)
         await bench.run(spec)
         assert log_of(spec).count("Read-only file system") == 3
         assert not list(code.iterdir())
-        assert not Path("/etc/x").exists()
+        assert not Path("/etc", root.name).exists()
 
     play(root, story, isolation=sandboxed)
 
