@@ -28,11 +28,11 @@ _MAX_INDEX = 2**31 - 2
 
 
 class _Tokens(NamedTuple):
-    """The numbers of a block: their values, whether a colon follows, and the line of each."""
+    """The numbers of a block, whether a colon follows each, and how many each row has."""
 
     numbers: NDArray[np.float64]
     is_key: NDArray[np.bool_]
-    line: NDArray[np.int64]
+    row_tokens: NDArray[np.int64]
 
 
 def read_libsvm_blocks(stream: BinaryIO, name: str) -> Iterator[Batch]:
@@ -67,12 +67,15 @@ def _tokens(block: bytes) -> _Tokens:
     separated = block.translate(_ONE_NUMBER_PER_LINE)
     raw = np.frombuffer(block, np.uint8)
     separator = np.frombuffer(separated, np.uint8) == _NEWLINE
-    ends = np.flatnonzero(~separator[:-1] & separator[1:]) + 1
-    line = np.cumsum(raw == _NEWLINE)[ends - 1] if len(ends) else np.empty(0, np.int64)
-    numbers = _numbers(separated) if len(ends) else np.empty(0)
+    ends = np.flatnonzero(separator[1:] & ~separator[:-1]) + 1
+    if not len(ends):
+        return _Tokens(np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
+    numbers = _numbers(separated)
     if len(numbers) != len(ends):
         raise ValueError("a number is malformed")
-    return _Tokens(numbers, raw[ends] == _COLON, line)
+    line_ends = np.searchsorted(ends, np.flatnonzero(raw == _NEWLINE), side="right")
+    line_tokens = np.diff(line_ends, prepend=0)
+    return _Tokens(numbers, raw[ends] == _COLON, line_tokens[line_tokens > 0])
 
 
 def _numbers(separated: bytes) -> NDArray[np.float64]:
@@ -87,79 +90,66 @@ def _numbers(separated: bytes) -> NDArray[np.float64]:
 
 
 def _batch(tokens: _Tokens) -> Batch:
-    numbers, is_key, line = tokens
-    count = len(numbers)
-    head = np.ones(count, bool)
-    head[1:] = line[1:] != line[:-1]
-    weight = np.zeros(count, bool)
-    weight[1:] = (head & is_key)[:-1]
-    rest = ~head & ~weight
-    _require_pairs(head, weight, rest & is_key, rest & ~is_key, count)
-    keys, values = numbers[rest & is_key], numbers[rest & ~is_key]
-    row = (np.cumsum(head) - 1)[rest & is_key]
-    rows = int(head.sum())
-    query = keys == _QUERY_KEY
-    groups = _groups(row, values, query, rows)
-    if query.any():
-        keys, values, row = keys[~query], values[~query], row[~query]
+    numbers, is_key, row_tokens = tokens
+    rows = len(row_tokens)
+    head = np.cumsum(row_tokens) - row_tokens
+    weighted = is_key[head]
+    weight = head[weighted] + 1
+    if (row_tokens[weighted] < 2).any() or is_key[weight].any():
+        raise ValueError("a label is followed by a colon and no weight")
+    rest = np.ones(len(numbers), bool)
+    rest[head] = False
+    rest[weight] = False
+    row_pairs, odd = np.divmod(row_tokens - 1 - weighted, 2)
+    keys_and_values = is_key[rest]
+    if odd.any() or not keys_and_values[::2].all() or keys_and_values[1::2].any():
+        raise ValueError("an index has no value or a value has no index")
+    pairs = numbers[rest].reshape(-1, 2)
+    groups, pairs, row_pairs = _without_groups(pairs, row_pairs)
     return Batch(
-        _matrix(row, keys, values, rows),
+        _matrix(pairs, row_pairs),
         numbers[head].astype(np.float32),
-        _weights(numbers, head, weight),
+        _weights(numbers[weight], weighted, rows),
         groups,
     )
 
 
-def _require_pairs(
-    head: NDArray[np.bool_],
-    weight: NDArray[np.bool_],
-    key: NDArray[np.bool_],
-    value: NDArray[np.bool_],
-    count: int,
-) -> None:
-    """After the label come keys and values by turns; ValueError otherwise."""
-    following = np.zeros(count, bool)
-    following[1:] = key[:-1]
-    if (following != value).any() or (count and key[-1]) or (weight & head).any():
-        raise ValueError("an index has no value or a value has no index")
-
-
-def _groups(
-    row: NDArray[np.int64], values: NDArray[np.float64], query: NDArray[np.bool_], rows: int
-) -> NDArray[np.int64] | None:
+def _without_groups(
+    pairs: NDArray[np.float64], row_pairs: NDArray[np.int64]
+) -> tuple[NDArray[np.int64] | None, NDArray[np.float64], NDArray[np.int64]]:
+    """The query id of each row, if there are any, and the pairs that are features."""
+    query = pairs[:, 0] == _QUERY_KEY
     if not query.any():
-        return None
-    if not np.array_equal(row[query], np.arange(rows)):
+        return None, pairs, row_pairs
+    rows = np.repeat(np.arange(len(row_pairs)), row_pairs)[query]
+    if not np.array_equal(rows, np.arange(len(row_pairs))):
         raise ValueError("every row needs one qid once a row has one")
-    return values[query].astype(np.int64)
+    return pairs[query, 1].astype(np.int64), pairs[~query], row_pairs - 1
 
 
 def _weights(
-    numbers: NDArray[np.float64], head: NDArray[np.bool_], weight: NDArray[np.bool_]
+    stated: NDArray[np.float64], weighted: NDArray[np.bool_], rows: int
 ) -> NDArray[np.float32] | None:
-    if not weight.any():
+    """The weight of each row, 1 where it states none; None if no row states one."""
+    if not len(stated):
         return None
-    if weight.sum() == head.sum():
-        return numbers[weight].astype(np.float32)
-    # Rows that do not state a weight weigh 1.
-    weights = np.ones(int(head.sum()), np.float32)
-    weights[(np.cumsum(head) - 1)[weight]] = numbers[weight]
+    weights = np.ones(rows, np.float32)
+    weights[weighted] = stated
     return weights
 
 
-def _matrix(
-    row: NDArray[np.int64], keys: NDArray[np.float64], values: NDArray[np.float64], rows: int
-) -> sparse.csr_matrix:
-    columns = keys.astype(np.int64)
-    if (columns != keys).any() or (columns < 0).any():
-        raise ValueError("an index is not a whole number from 0 on")
-    if len(columns) and int(columns.max()) > _MAX_INDEX:
-        raise ValueError("an index is too large")
-    edges = np.zeros(rows + 1, np.int64)
-    np.cumsum(np.bincount(row, minlength=rows), out=edges[1:])
-    width = int(columns.max(initial=-1)) + 1
-    data = values.astype(np.float32)
-    return sparse.csr_matrix((data, columns.astype(np.int32), edges), shape=(rows, width))
+def _matrix(pairs: NDArray[np.float64], row_pairs: NDArray[np.int64]) -> sparse.csr_matrix:
+    keys = pairs[:, 0]
+    largest = keys.max(initial=-1)
+    if not 0 <= keys.min(initial=0) <= _MAX_INDEX >= largest:
+        raise ValueError("an index is negative or too large")
+    columns = keys.astype(np.int32)
+    if (columns != keys).any():
+        raise ValueError("an index is not a whole number")
+    edges = np.zeros(len(row_pairs) + 1, np.int64)
+    np.cumsum(row_pairs, out=edges[1:])
+    values = pairs[:, 1].astype(np.float32)
+    return sparse.csr_matrix((values, columns, edges), shape=(len(row_pairs), int(largest) + 1))
 
 
 def _located(block: bytes, name: str, rows_before: int, error: Exception) -> ClientError:
