@@ -1,5 +1,6 @@
 """Walked trees against xgboost itself: margins and predictions must be equal bit for bit."""
 
+import json
 import warnings
 
 import numpy as np
@@ -91,6 +92,28 @@ def test_thresholds_are_met_exactly_on_both_sides():
     )
     features = generator.choice(around, size=(300, COLUMNS)).astype(np.float32)
     check_equal(booster, "reg:squarederror", features)
+
+
+@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob", "count:poisson"])
+def test_extreme_margins_saturate_as_in_xgboost(objective: str):
+    """Leaves blown up until exponentials leave the range of float32."""
+    generator = np.random.default_rng(2)
+    classes = {"num_class": 3} if objective.startswith("multi:") else {}
+    booster = xgboost.train(
+        {"objective": objective, "max_depth": 3, "nthread": 1, **classes},
+        training_data(generator, objective),
+        3,
+    )
+    document = json.loads(bytes(booster.save_raw("json")))
+    for tree in document["learner"]["gradient_booster"]["model"]["trees"]:
+        for node, child in enumerate(tree["left_children"]):
+            if child < 0:
+                tree["split_conditions"][node] *= 1000
+    raw = json.dumps(document).encode()
+    features = np.round(generator.normal(size=(200, COLUMNS)), 1).astype(np.float32)
+    extreme = xgboost.Booster(model_file=bytearray(raw))
+    assert np.abs(extreme.predict(xgboost.DMatrix(features), output_margin=True)).max() > 100
+    check_equal(extreme, objective, features)
 
 
 def test_models_only_xgboost_can_evaluate_have_no_forest():

@@ -83,6 +83,14 @@ def test_every_content_type_is_read(serve, content_type, body):
     assert answer_type == "text/csv; charset=utf-8"
 
 
+def test_libsvm_indices_mean_what_they_meant_in_training(serve):
+    booster = trained()
+    rows = np.array([[np.nan, -1.5, np.nan, 2], [np.nan, 1.5, np.nan, 2]], np.float32)
+    answer = serve(booster).invoke(b"1:-1.5 3:2\n1:1.5 3:2", "text/libsvm", "")[0].decode()
+    assert [float(line) for line in answer.splitlines()] == scores(booster, rows)
+    assert scores(booster, rows) != scores(booster, rows[:, 1:])
+
+
 def test_the_predictor_gives_advice_for_batch_transform(serve):
     assert isinstance(serve(trained()), BatchTransformer)
 

@@ -153,6 +153,18 @@ def test_libsvm_is_what_a_channel_without_content_type_holds(job, make_data):
     assert job.model_path.read_bytes() == plain_model({}, features, labels)
 
 
+def test_validation_data_has_the_training_datas_type_unless_it_says_otherwise(
+    job, make_data, csv_text
+):
+    features, labels = make_data()
+    job.add("train", {"data": csv_text(labels, features)})
+    job.add("validation", {"data": csv_text(labels, features)}, None)
+    assert "\tvalidation-rmse:" in job.run()
+    (job.root / "input" / "data" / "validation" / "data").unlink()
+    job.add("validation", {"text": libsvm_text(features, labels)}, "text/libsvm")
+    assert "\tvalidation-rmse:" in job.run()
+
+
 def test_dense_records_train_too(job, make_data):
     features, labels = make_data()
     features = np.nan_to_num(features)
