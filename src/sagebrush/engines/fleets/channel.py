@@ -15,7 +15,11 @@ from typing import cast
 
 import httptools
 
-from sagebrush.engines.fleets.errors import ServerLostError, ServerTimeoutError
+from sagebrush.engines.fleets.errors import (
+    NobodyListensError,
+    ServerLostError,
+    ServerTimeoutError,
+)
 
 _MAXIMUM_IDLE = 64
 _MAXIMUM_ADDRESS_BYTES = 107
@@ -160,7 +164,7 @@ class ChannelPool:
                 Channel, self._address()
             )
         except OSError as error:
-            raise ServerLostError(f"no model server listens: {error}") from None
+            raise NobodyListensError(f"no model server listens: {error}") from None
         return channel
 
     def _address(self) -> str:

@@ -25,6 +25,10 @@ class ServerLostError(FleetError):
     """The model server closed the connection before it answered."""
 
 
+class NobodyListensError(ServerLostError):
+    """No connection came about, so the request was certainly not worked on."""
+
+
 class ServerTimeoutError(FleetError):
     """The model server did not answer in time."""
 

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagebrush.engines.fleets.channel import Answer
-from sagebrush.engines.fleets.errors import NoSuchFleetError, NotReadyError, ServerLostError
+from sagebrush.engines.fleets.errors import (
+    NobodyListensError,
+    NoSuchFleetError,
+    NotReadyError,
+    ServerLostError,
+)
 from sagebrush.engines.fleets.router import Router, Variant
 from sagebrush.engines.fleets.server import ModelServer, SpecFactory
 from sagebrush.run.supervisor import Supervisor
@@ -114,13 +119,19 @@ class Fleets:
             ServerTimeoutError: no answer in time.
         """
         router = self.at(address)
-        variant, server = await self._healthy(router, target)
-        try:
-            return await server.request(message, timeout_s), variant.name
-        except ServerLostError:
-            await asyncio.sleep(0)
-            variant, server = await self._healthy(router, variant.name)
-            return await server.request(message, timeout_s), variant.name
+        deadline = asyncio.get_running_loop().time() + _RESTART_PATIENCE_S
+        lost = 0
+        while True:
+            variant, server = await self._healthy(router, target, deadline)
+            try:
+                return await server.request(message, timeout_s), variant.name
+            except ServerLostError as error:
+                # Its death may not have been noticed yet: give it a moment, stay on the variant.
+                lost += not isinstance(error, NobodyListensError)
+                if lost > 1 or asyncio.get_running_loop().time() > deadline:
+                    raise
+                target = variant.name
+                await asyncio.sleep(_RESTART_POLL_S)
 
     async def retire(self, name: str, counts: Mapping[str, int]) -> None:
         """Stop a fleet's servers and forget it.
@@ -168,21 +179,17 @@ class Fleets:
         key = hashlib.sha256(f"{name}\0{variant}\0{ordinal}".encode()).hexdigest()[:12]
         return self._folder / key
 
-    async def _healthy(self, router: Router, target: str | None) -> tuple[Variant, ModelServer]:
-        """Choose a server, waiting a little while all of them restart."""
-        try:
-            return router.choose(target)
-        except NotReadyError:
-            pass
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _RESTART_PATIENCE_S
+    async def _healthy(
+        self, router: Router, target: str | None, deadline: float
+    ) -> tuple[Variant, ModelServer]:
+        """Choose a server, waiting until `deadline` (the loop's time) while all of them restart."""
         while True:
-            await asyncio.sleep(_RESTART_POLL_S)
             try:
                 return router.choose(target)
             except NotReadyError:
-                if loop.time() > deadline:
+                if asyncio.get_running_loop().time() > deadline:
                     raise
+            await asyncio.sleep(_RESTART_POLL_S)
 
     async def _discard(self, variants: Sequence[Variant], grace_s: float = STOP_GRACE_S) -> None:
         servers = [server for variant in variants for server in variant.servers]
