@@ -58,7 +58,8 @@ def boost(plan: BoostingPlan, train: xgboost.DMatrix, watched: Watched) -> Boost
     """Train the rounds that the newest checkpoint does not have yet.
 
     Ends early when the metric stops improving, keeping the best round, and when a stop is
-    requested, keeping what there is (``finished`` is then False).
+    requested, keeping what there is (``finished`` is then False). Where an intermediate model is
+    kept, one round is trained in any case.
     """
     checkpoint, first_round = latest_checkpoint(plan.checkpoint_dir)
     booster = xgboost.Booster(
@@ -72,7 +73,8 @@ def boost(plan: BoostingPlan, train: xgboost.DMatrix, watched: Watched) -> Boost
     booster = callbacks.before_training(booster)
     # Rounds count from 0 also after a checkpoint: callbacks add the trees there were before.
     for index in range(plan.rounds - first_round):
-        if plan.stop_requested():
+        # A model that is to be kept needs a round to be made of.
+        if plan.stop_requested() and (index > 0 or plan.intermediate_model is None):
             finished = False
             break
         if callbacks.before_iteration(booster, index, train, watched):

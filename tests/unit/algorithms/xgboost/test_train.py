@@ -465,14 +465,15 @@ def test_early_stopping_after_a_resume_keeps_the_best_of_all_rounds(job, make_da
     assert booster.num_boosted_rounds() == best + 1
 
 
-def test_a_stop_before_the_first_round_is_no_failure(job, make_data, csv_text):
+@pytest.mark.parametrize(("keep", "exists"), [("true", True), ("false", False)])
+def test_a_stop_before_the_first_round_is_no_failure(job, make_data, csv_text, keep, exists):
     features, labels = make_data()
     job.add("train", {"a": csv_text(labels, features)})
     job.add("validation", {"b": csv_text(labels, features)})
     context = job.prepare()
     context.request_stop()
-    job.run(context, eval_metric="rmse", early_stopping_rounds="2")
-    assert not job.model_path.exists()
+    job.run(context, eval_metric="rmse", early_stopping_rounds="2", save_model_on_termination=keep)
+    assert job.model_path.exists() == exists
 
 
 @pytest.mark.parametrize(("keep", "exists"), [("true", True), ("false", False)])
