@@ -9,14 +9,18 @@ FEATURE_DIM = 4
 
 @dataclass(frozen=True)
 class Example:
-    """Hyperparameters, how many classes the labels have (0 for a real label), expected metrics."""
+    """Hyperparameters, how many classes the labels have (0 for a real label), expected metrics.
+
+    ``keeping_model_on_stop`` are further hyperparameters with which a stopped job leaves a model.
+    """
 
     algorithm: str
     hyperparameters: dict[str, str]
     classes: int = 0
     metrics: tuple[str, ...] = ()
     labelled: bool = True
-    name: str = field(default="")
+    name: str = ""
+    keeping_model_on_stop: dict[str, str] = field(default_factory=dict)
 
     def rows(self, count: int = 60) -> tuple[np.ndarray, np.ndarray]:
         """Learnable data: (count, FEATURE_DIM) float32 features and labels."""
@@ -63,6 +67,7 @@ EXAMPLES = (
         {"num_round": "3", "objective": "reg:squarederror"},
         metrics=("train:rmse", "validation:rmse"),
         name="regression",
+        keeping_model_on_stop={"save_model_on_termination": "true"},
     ),
     Example(
         "xgboost",
@@ -70,5 +75,6 @@ EXAMPLES = (
         classes=3,
         metrics=("train:mlogloss", "validation:mlogloss"),
         name="classes",
+        keeping_model_on_stop={"save_model_on_termination": "true"},
     ),
 )

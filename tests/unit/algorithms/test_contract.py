@@ -1,6 +1,7 @@
 """What every built-in algorithm must do; a new one is found through the registry."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import pyarrow.parquet
 import pytest
 from tests.unit.algorithms.contract_examples import EXAMPLES, Example
 
-from sagebrush.algorithms import algorithm_names, card_of
+from sagebrush.algorithms import algorithm_names, card_of, container
 from sagebrush.algorithms.card import Card, load_attribute
 from sagebrush.algorithms.container import train_main
 from sagebrush.algorithms.errors import ClientError, InferenceError
@@ -339,3 +340,14 @@ def test_bad_data_fails_the_job_naming_file_and_row(jobs, example, content_type,
     assert jobs.train(example, content_type, data=data) == 2
     assert jobs.failure().startswith("ClientError: ")
     assert re.search(message, jobs.failure())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=ids)
+def test_a_stop_leaves_a_model_that_can_be_loaded(jobs, example, monkeypatch):
+    """A SIGTERM after the first round or batch."""
+    looks = itertools.count()
+    monkeypatch.setattr(container.TrainingContext, "stop_requested", lambda _: next(looks) > 0)
+    assert jobs.train(example, **example.keeping_model_on_stop) == 0
+    assert next(looks) > 1, "the algorithm never looked whether it should stop"
+    rows = example.rows()[0][:3]
+    assert len(answers_of(jobs.predictor(example), example, rows)) >= 3
