@@ -139,10 +139,10 @@ def cluster_counts(truth: Array, cluster: Array) -> str:
     most = [np.bincount(truth[cluster == name].astype(int)) for name in names]
     sizes = [int(counts.sum()) for counts in most]
     frame = Frame(
-        "Held-out rows per cluster, and those of its commonest digit",
+        "Held-out rows per cluster; dark: its commonest digit",
         (0, len(names)),
         (0, max(sizes)),
-        ("cluster (its commonest digit)", "rows"),
+        ("cluster", "rows"),
     )
     for position, counts in enumerate(most):
         frame.bar(position + 0.15, 0.7, float(counts.sum()), COLOURS[3])

@@ -106,7 +106,7 @@ def _diabetes() -> Study:
         },
         predict_field="score",
         judge=_judge_regressor,
-        curve_metrics=("train:objective_loss", "validation:objective_loss"),
+        curve_metrics=("validation:objective_loss",),
         kind="regression",
     )
 
