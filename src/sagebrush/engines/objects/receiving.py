@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sagebrush.base.checksums import Checksum
 from sagebrush.base.streams import ByteStream
-from sagebrush.engines.objects.checksums import Digest, digest_of
+from sagebrush.engines.objects.checksums import MD5, digest_of
 from sagebrush.engines.objects.entries import Blob
 from sagebrush.engines.objects.errors import IncompleteBody
 from sagebrush.engines.objects.files import FileSpace
@@ -51,7 +51,7 @@ class Receiver:
             IncompleteBody: the stream ended before its declared length.
             OSError: the disk is full or broken; nothing is left behind.
         """
-        digests = {name: digest_of(name) for name in ("MD5", *algorithms)}
+        digests = {name: digest_of(name) for name in (MD5, *algorithms)}
         writer = _Writer(self._files, digests, self._threads, slot)
         try:
             return await writer.run(stream, allow_inline=allow_inline)
@@ -81,7 +81,7 @@ class _Writer:
     def __init__(
         self,
         files: FileSpace,
-        digests: dict[str, Digest],
+        digests: dict[str, Checksum],
         threads: ThreadPoolExecutor,
         slot: tuple[str, int] | None,
     ) -> None:
@@ -138,8 +138,8 @@ class _Writer:
         await self._settle_busy()
         self._size += batch_bytes
         loop = asyncio.get_running_loop()
-        md5 = self._digests["MD5"]
-        others = [digest for name, digest in self._digests.items() if name != "MD5"]
+        md5 = self._digests[MD5]
+        others = [digest for name, digest in self._digests.items() if name != MD5]
         self._busy = asyncio.gather(
             loop.run_in_executor(self._threads, self._digest, [md5], batch),
             loop.run_in_executor(self._threads, self._write_and_digest, others, batch),
@@ -160,7 +160,7 @@ class _Writer:
         self._name = self._files.allocate()
         self._descriptor = self._files.create(self._name)
 
-    def _write_and_digest(self, digests: list[Digest], batch: list[bytes]) -> None:
+    def _write_and_digest(self, digests: list[Checksum], batch: list[bytes]) -> None:
         self._write(batch)
         self._digest(digests, batch)
 
@@ -171,7 +171,7 @@ class _Writer:
                 view = view[os.write(self._descriptor, view) :]
 
     @staticmethod
-    def _digest(digests: list[Digest], batch: list[bytes]) -> None:
+    def _digest(digests: list[Checksum], batch: list[bytes]) -> None:
         for digest in digests:
             for chunk in batch:
                 digest.update(chunk)
@@ -185,11 +185,10 @@ class _Writer:
         self._descriptor = -1
 
     def _blob(self, content: bytes | None = None, file: str | None = None) -> Blob:
-        values = {name: digest.digest() for name, digest in self._digests.items()}
         return Blob(
             size=self._size,
-            md5=values.pop("MD5").hex(),
-            checksums={name: b64encode(value).decode() for name, value in values.items()},
+            md5=self._digests[MD5].digest().hex(),
+            checksums=_texts(self._digests),
             content=content,
             file=file,
             file_offset=self._slot[1] if self._slot and file else 0,
@@ -224,7 +223,7 @@ def digest_file_range(
     Raises:
         EOFError: the file ends early.
     """
-    digests = {name: digest_of(name) for name in ("MD5", *algorithms)}
+    digests = {name: digest_of(name) for name in (MD5, *algorithms)}
     with path.open("rb") as stream:
         stream.seek(offset)
         while size > 0:
@@ -234,6 +233,8 @@ def digest_file_range(
             size -= len(chunk)
             for digest in digests.values():
                 digest.update(chunk)
-    values = {name: digest.digest() for name, digest in digests.items()}
-    md5 = values.pop("MD5").hex()
-    return md5, {name: b64encode(value).decode() for name, value in values.items()}
+    return digests[MD5].digest().hex(), _texts(digests)
+
+
+def _texts(digests: dict[str, Checksum]) -> dict[str, str]:
+    return {name: digest.text() for name, digest in digests.items() if name != MD5}

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
-from sagebrush.wire import crc
+from sagebrush.base import crc
 
 COMPOSITE, FULL_OBJECT = "COMPOSITE", "FULL_OBJECT"
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagebrush.wire import checksums, crc
+from sagebrush.base import checksums, crc
 
 CHECKS = {crc.CRC32: 0xCBF43926, crc.CRC32C: 0xE3069283, crc.CRC64NVME: 0xAE8B14860A799888}
 # Sizes around every block size of the implementation, so that each path runs.
