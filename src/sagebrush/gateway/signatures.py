@@ -9,7 +9,7 @@ from sagebrush.base.errors import ApiError
 from sagebrush.base.streams import ByteStream
 from sagebrush.services.platform import Platform
 from sagebrush.wire import Request, Route, sigv2
-from sagebrush.wire.sigv4 import SignatureError, Verified, is_signed, verify, verify_post_policy
+from sagebrush.wire.sigv4 import SignatureError, Verified, is_signed, verify
 
 _HEX_DIGITS = 64
 # What each kind of refusal is called: by S3, by the query protocol's services, by the rest.
@@ -83,15 +83,6 @@ class Signatures:
             if not is_signed(request):
                 raise SignatureError("missing", _MESSAGES["missing"])
             return verify(request, self._secret_of, self._platform.clock.now())
-        except SignatureError as error:
-            raise refusal(routed, error) from None
-
-    def check_form(self, routed: Route, fields: dict[str, str]) -> None:
-        """Check the signed policy of a browser's form upload; errors as `check`."""
-        is_version_2 = "awsaccesskeyid" in fields
-        check_policy = sigv2.verify_post_policy if is_version_2 else verify_post_policy
-        try:
-            check_policy(fields, self._secret_of)
         except SignatureError as error:
             raise refusal(routed, error) from None
 

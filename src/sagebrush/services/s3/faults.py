@@ -42,6 +42,7 @@ _ERRORS: dict[str, tuple[int, str]] = {
         400,
         "Your proposed upload is smaller than the minimum allowed size",
     ),
+    "ExpiredToken": (400, "The provided token has expired."),
     "IllegalLocationConstraintException": (
         400,
         (

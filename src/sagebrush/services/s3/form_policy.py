@@ -7,18 +7,25 @@ policy".
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import hmac
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
+from sagebrush.engines.identity.records import Credential
 from sagebrush.services.s3.faults import fault
+from sagebrush.wire import sigv2, sigv4
+from sagebrush.wire.sigv4 import SignatureError
 
 _ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_SIGNATURE_FAULTS = {
+    "unknown_key": "InvalidAccessKeyId",
+    "expired_token": "ExpiredToken",
+    "mismatch": "SignatureDoesNotMatch",
+}
 # Fields that no condition has to name.
 _FREE = frozenset(("awsaccesskeyid", "signature", "x-amz-signature", "policy", "file", "bucket"))
 
@@ -122,25 +129,34 @@ def form_access_key(fields: dict[str, str]) -> str:
     return key
 
 
-def check_form_signature(fields: dict[str, str], secret: str | None) -> None:
-    """Return if the policy is signed with `secret` (None: no such access key).
+def check_form_signature(
+    fields: dict[str, str], credential_of: Callable[[str], Credential | None], now: float
+) -> None:
+    """Return if the policy is signed with a key that `credential_of` knows and that is valid.
 
     Raises:
-        ApiError: InvalidAccessKeyId, SignatureDoesNotMatch.
+        ApiError: InvalidAccessKeyId, ExpiredToken, SignatureDoesNotMatch, InvalidArgument.
     """
-    if secret is None:
-        raise fault("InvalidAccessKeyId", AWSAccessKeyId=form_access_key(fields))
-    policy = fields["policy"].encode()
-    if "x-amz-credential" in fields:
-        key = f"AWS4{secret}".encode()
-        for scope in fields["x-amz-credential"].split("/")[1:]:
-            key = hmac.new(key, scope.encode(), hashlib.sha256).digest()
-        wanted, given = hmac.new(key, policy, hashlib.sha256).hexdigest(), "x-amz-signature"
-    else:
-        digest = hmac.new(secret.encode(), policy, hashlib.sha1).digest()
-        wanted, given = b64encode(digest).decode(), "signature"
-    if not hmac.compare_digest(wanted.encode(), fields[given].encode()):
-        raise fault("SignatureDoesNotMatch")
+
+    def secret_of(access_key: str, token: str | None) -> str | None:
+        credential = credential_of(access_key)
+        if credential is None or not credential.active:
+            return None
+        if credential.expires is None:
+            return credential.secret
+        if credential.expires <= now:
+            raise SignatureError("expired_token", "The provided token has expired.")
+        return credential.secret if token == credential.token else None
+
+    is_version_2 = "awsaccesskeyid" in fields
+    try:
+        if is_version_2:
+            sigv2.verify_post_policy(fields, secret_of)
+        else:
+            sigv4.verify_post_policy(fields, secret_of)
+    except SignatureError as error:
+        code = _SIGNATURE_FAULTS.get(error.kind, "InvalidArgument")
+        raise fault(code, error.message if code == "InvalidArgument" else None) from None
 
 
 def _time(text: str) -> float:

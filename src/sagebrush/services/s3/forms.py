@@ -59,6 +59,8 @@ async def post_object(context: Context, request: dict[str, Any]) -> dict[str, An
     policy = _signed_policy(context, form, bucket.name)
     signed = context if policy is None else _as_signer(context, form)
     put = _put_request(bucket.name, form)
+    if policy is not None:
+        _check_permission(signed, bucket.name, put["Key"])
     put["Body"] = form.file if policy is None else _Sized(form.file, policy)
     answer = await put_object(signed, put)
     return _answer(context, form, bucket.name, put["Key"], answer)
@@ -76,9 +78,10 @@ def _signed_policy(context: Context, form: Form, bucket: str) -> FormPolicy | No
                 ArgumentValue="",
             )
         return None
-    access_key = form_access_key(fields)
+    form_access_key(fields)
     if context.platform.settings.verify_signatures:
-        check_form_signature(fields, context.platform.identity.secret(access_key))
+        credential_of = context.platform.identity.credential
+        check_form_signature(fields, credential_of, context.now)
     policy = FormPolicy(fields["policy"])
     policy.check(fields, bucket, context.now)
     return policy
@@ -89,6 +92,16 @@ def _as_signer(context: Context, form: Form) -> Context:
     account = access_key if _ACCOUNT.fullmatch(access_key) else DEFAULT_ACCOUNT
     principal = context.platform.identity.principal(access_key, account, context.region)
     return replace(context, account=principal.account, principal=principal)
+
+
+def _check_permission(context: Context, bucket: str, key: str) -> None:
+    """Return if the signer's own policies allow the upload, where the server checks them."""
+    if not context.platform.settings.verify_signatures:
+        return
+    resource = f"arn:aws:s3:::{bucket}/{key}"
+    decision = context.platform.identity.authorise(context.principal, "s3:PutObject", resource)
+    if not decision.allowed:
+        raise fault("AccessDenied")
 
 
 def _put_request(bucket: str, form: Form) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagebrush.base.errors import ApiError
+from sagebrush.engines.identity.records import Credential
 from sagebrush.services.s3.form_data import read_form
 from sagebrush.services.s3.form_policy import check_form_signature
 
@@ -124,8 +125,14 @@ def test_form_signatures() -> None:
     policy = base64.b64encode(b"{}").decode()
     fields = {"policy": policy, "awsaccesskeyid": "AKID"}
     digest = hmac.new(b"secret", policy.encode(), hashlib.sha1).digest()
-    check_form_signature(fields | {"signature": base64.b64encode(digest).decode()}, "secret")
+    good = fields | {"signature": base64.b64encode(digest).decode()}
+    held = Credential("secret", MAIN, active=True, token=None, expires=None)
+    check_form_signature(good, lambda _: held, 1.0)
     with pytest.raises(ApiError, match="SignatureDoesNotMatch"):
-        check_form_signature(fields | {"signature": "x"}, "secret")
+        check_form_signature(fields | {"signature": "x"}, lambda _: held, 1.0)
     with pytest.raises(ApiError, match="InvalidAccessKeyId"):
-        check_form_signature(fields | {"signature": "x"}, None)
+        check_form_signature(good, lambda _: None, 1.0)
+    passing = held._replace(token="t", expires=5.0)
+    check_form_signature(good | {"x-amz-security-token": "t"}, lambda _: passing, 1.0)
+    with pytest.raises(ApiError, match="ExpiredToken"):
+        check_form_signature(good | {"x-amz-security-token": "t"}, lambda _: passing, 5.0)
