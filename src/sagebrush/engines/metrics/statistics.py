@@ -22,8 +22,8 @@ _SIMPLE = {
     "maximum": "Maximum",
     "max": "Maximum",
 }
-_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,10})?|100)", re.IGNORECASE)
-_TRIMMED = re.compile(r"(tm|wm|tc|ts|pr)(\d{1,2}(?:\.\d{1,10})?|100)", re.IGNORECASE)
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,10})?|100(?:\.0+)?)", re.IGNORECASE)
+_TRIMMED = re.compile(r"(tm|wm|tc|ts|pr)(\d{1,2}(?:\.\d{1,10})?|100(?:\.0+)?)", re.IGNORECASE)
 _RANGE = re.compile(r"(tm|wm|tc|ts|pr)\(([\d.+-]*)(%?):([\d.+-]*)(%?)\)", re.IGNORECASE)
 
 
