@@ -1,1 +1,1 @@
-"""What services stand on: objects, logs, metrics, identities. Knows no AWS wire format and no HTTP."""
+"""What services stand on: objects, logs, metrics, identities. Knows no wire format, no HTTP."""
