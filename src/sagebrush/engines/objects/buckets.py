@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sagebrush.engines.objects.entries import BucketRecord
 from sagebrush.engines.objects.errors import BucketExists, BucketNotEmpty, BucketNotFound
 from sagebrush.store.database import Database, Row
 
 _COLUMNS = "id, name, account, region, created, versioning, object_lock"
+_UPLOAD_FILES = (
+    "SELECT slot_file AS file FROM objects_uploads WHERE bucket = :bucket"
+    " AND slot_file IS NOT NULL UNION SELECT file FROM objects_parts"
+    " WHERE upload_id IN (SELECT upload_id FROM objects_uploads WHERE bucket = :bucket)"
+)
 
 
 class Buckets:
     """Create, find and remove buckets. Names are unique over all accounts, as on AWS."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, release: Callable[[str], None]) -> None:
         self._db = db
+        self._release = release
 
     def create(
         self, account: str, region: str, name: str, now: float, *, object_lock: bool = False
@@ -81,8 +89,11 @@ class Buckets:
             held = "SELECT 1 FROM objects_versions WHERE bucket = ? LIMIT 1"
             if self._db.one(held, (bucket.id,)) is not None:
                 raise BucketNotEmpty(name)
+            files = self._db.all(_UPLOAD_FILES, {"bucket": bucket.id})
             self._db.execute("DELETE FROM objects_uploads WHERE bucket = ?", (bucket.id,))
             self._db.execute("DELETE FROM objects_buckets WHERE id = ?", (bucket.id,))
+        for row in files:
+            self._release(row["file"])
 
 
 def _record(row: Row) -> BucketRecord:

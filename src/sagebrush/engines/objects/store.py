@@ -43,7 +43,7 @@ class ObjectStore:
         self._clock = clock
         self.files = FileSpace(folder, durable=durable)
         self.receiver = Receiver(self.files)
-        self.buckets = Buckets(db)
+        self.buckets = Buckets(db, self.release)
         self.versions = Versions(db, self.files.path, self.release)
         self.uploads = Uploads(db, self.files.allocate, self.release)
         self.listing = Listing(db, self.versions)

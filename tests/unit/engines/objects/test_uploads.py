@@ -81,6 +81,16 @@ def test_aborted_upload_leaves_no_file(bench: Bench) -> None:
         send(bench, upload, 2, b"b")
 
 
+def test_deleted_bucket_takes_its_uploads_along(bench: Bench) -> None:
+    bucket = bench.create()
+    upload = bench.store.uploads.create(bucket, "key", {}, now=1.0)
+    send(bench, upload, 1, b"a" * PART)
+    send(bench, upload, 1, b"again")
+    bench.store.buckets.delete("bucket")
+    bench.store.remove_released()
+    assert bench.files() == []
+
+
 def test_uploads_list_by_key_then_time(bench: Bench) -> None:
     bucket = bench.create()
     made = [
