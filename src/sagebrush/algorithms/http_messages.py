@@ -11,6 +11,7 @@ from typing import NamedTuple
 MAX_HEAD_BYTES = 1 << 16
 MAX_BODY_BYTES = 1 << 30
 _REMEMBERED_HEADS = 512
+_REMEMBERED_HEAD_BYTES = 1 << 12
 
 _HEADER = re.compile(
     rb"\r\n(content-length|content-type|accept|connection|transfer-encoding|expect)[ \t]*:"
@@ -53,7 +54,8 @@ def parse_head(block: bytes) -> Head:
         head = _parse_head(block)
         if len(_heads) >= _REMEMBERED_HEADS:
             _heads.clear()
-        _heads[block] = head
+        if len(block) <= _REMEMBERED_HEAD_BYTES:
+            _heads[block] = head
     return head
 
 

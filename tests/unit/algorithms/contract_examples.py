@@ -33,6 +33,12 @@ class Example:
         return features, np.searchsorted(edges, score).astype(np.float32)
 
 
+ESTIMATORS = {
+    "kmeans": "sagebrush.algorithms.kmeans.model:KMeans",
+    "linear-learner": "sagebrush.algorithms.linear_learner.model:LinearLearner",
+}
+"""Estimators of our own; XGBoost's are the library's."""
+
 LINEAR = {"feature_dim": "4", "mini_batch_size": "20", "epochs": "2", "num_models": "4"}
 
 EXAMPLES = (

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from tests.unit.algorithms.contract_examples import EXAMPLES, Example
+from tests.unit.algorithms.contract_examples import ESTIMATORS, EXAMPLES, FEATURE_DIM, Example
 
 from sagebrush.algorithms import algorithm_names, card_of, container
 from sagebrush.algorithms.card import Card, load_attribute
@@ -351,3 +351,20 @@ def test_a_stop_leaves_a_model_that_can_be_loaded(jobs, example, monkeypatch):
     assert next(looks) > 1, "the algorithm never looked whether it should stop"
     rows = example.rows()[0][:3]
     assert len(answers_of(jobs.predictor(example), example, rows)) >= 3
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_is_a_plain_library(name, tmp_path):
+    """Default construction, arrays in and out, one seed one model, saved and loaded unchanged."""
+    estimator = load_attribute(ESTIMATORS[name])
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(2000, FEATURE_DIM)).astype(np.float32)
+    labels = (features[:, 0] > 0).astype(np.float32)
+    fitted = [estimator(), estimator()]
+    for each in fitted:
+        each.fit(features) if name == "kmeans" else each.fit(features, labels)
+    found = fitted[0].predict(features)
+    assert found.shape == (2000,)
+    np.testing.assert_array_equal(found, fitted[1].predict(features))
+    fitted[0].save(tmp_path)
+    np.testing.assert_array_equal(found, estimator.load(tmp_path).predict(features))
