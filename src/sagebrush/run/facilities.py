@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.run import kernel, limits, member, sandbox, signals
+from sagebrush.run import bubblewrap, kernel, limits, member, sandbox, signals
 from sagebrush.run.spec import Access, Limits, Member, Mount, ProcessSpec
 
 
@@ -22,10 +22,10 @@ from sagebrush.run.spec import Access, Limits, Member, Mount, ProcessSpec
 class Facilities:
     """What jobs run under.
 
-    `isolation`: `namespaces` (as root), `user-namespaces`, or `process` (none: same layout, but the
-    machine's files, processes and network are in sight). `overlay`: whether a job can write into
-    its inputs without changing them; else they are read-only. `limiter`: `cgroup-v2`, `cgroup-v1`,
-    `rlimits` (memory only) or `none`. `reasons`: why anything stronger is not used.
+    `isolation`: `namespaces` (as root), `user-namespaces`, `bubblewrap`, or `process`: none, with
+    the same layout but the machine's files, processes and network in sight. `overlay`: whether a
+    job can write into its inputs without changing them; else they are read-only. `limiter`:
+    `cgroup-v2`, `cgroup-v1`, `rlimits` (memory only) or `none`. `reasons`: why nothing stronger.
     """
 
     isolation: str
@@ -48,8 +48,10 @@ def probe(directory: Path) -> Facilities:
     else:
         strongest = sandbox.NAMESPACES if os.geteuid() == 0 else sandbox.USER_NAMESPACES
         candidates = dict.fromkeys((strongest, sandbox.USER_NAMESPACES))
+        if bubblewrap.available():
+            candidates[sandbox.BUBBLEWRAP] = None
         for candidate in candidates:
-            for overlay in (True, False):
+            for overlay in (True, False) if candidate != sandbox.BUBBLEWRAP else (False,):
                 problem = _try_view(directory, candidate, overlay=overlay)
                 if problem is None:
                     return Facilities(candidate, overlay, limiter, tuple(reasons))

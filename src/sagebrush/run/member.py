@@ -23,13 +23,14 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sagebrush.run import kernel, sandbox, signals, threads
+from sagebrush.run import bubblewrap, kernel, sandbox, signals, threads
 from sagebrush.run.limits import Group
 from sagebrush.run.spec import Entry, Member, ProcessSpec, without_sandbox
 
 KILL_REQUEST = signal.SIGUSR1
 _AWAITED = frozenset({signal.SIGCHLD, signal.SIGTERM, KILL_REQUEST})
 _START_FAILED = 127
+_SIGNAL_BASE = 128
 
 
 def start(spec: ProcessSpec, member: Member, group: Group, life: int) -> tuple[int, int]:
@@ -89,20 +90,23 @@ def _run_init(spec: ProcessSpec, member: Member, group: Group, life: int, report
     redirect_output(Path(spec.directory, f"{member.name}.log"))
     close_others({0, 1, 2, life, report})
     group.join()
-    if spec.isolation == sandbox.PROCESS:
-        kernel.adopt_orphans()
-        member = _with_own_temporary(spec, member)
-    else:
+    if sandbox.has_own_namespaces(spec):
         sandbox.enter(spec, member)
+    else:
+        kernel.adopt_orphans()
+    if spec.isolation == sandbox.PROCESS:
+        member = _with_own_temporary(spec, member)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     started_at = time.time()
     worker = os.fork()
     if worker == 0:
         _become_worker(spec, member, life, report)
     _report(report, started_at=started_at)
-    status, usage = _wait_for_worker(worker, life)
+    status, usage = _wait_for_worker(spec, worker, life)
     _kill_everything(spec, worker)
     code = os.waitstatus_to_exitcode(status)
+    if spec.isolation == sandbox.BUBBLEWRAP and code > _SIGNAL_BASE:
+        code = _SIGNAL_BASE - code  # how it reports that its program died of a signal
     fate = {"exit_code": code} if code >= 0 else {"signal": -code}
     _report(
         report,
@@ -159,12 +163,14 @@ def _report(descriptor: int, **fields: Any) -> None:
         os.write(descriptor, json.dumps(fields).encode() + b"\n")
 
 
-def _wait_for_worker(worker: int, life: int) -> tuple[int, resource.struct_rusage]:
+def _wait_for_worker(
+    spec: ProcessSpec, worker: int, life: int
+) -> tuple[int, resource.struct_rusage]:
     poll_s = None if kernel.LINUX else 1.0  # elsewhere the kernel does not end us with the shim
     while True:
         arrived = signals.wait(_AWAITED, poll_s)
         if arrived is signal.SIGTERM:
-            os.kill(worker, signal.SIGTERM)
+            _ask_to_end(spec, worker)
         elif arrived is KILL_REQUEST:
             os.kill(worker, signal.SIGKILL)
         elif arrived is None:
@@ -180,9 +186,21 @@ def _wait_for_worker(worker: int, life: int) -> tuple[int, resource.struct_rusag
                 break
 
 
+def _ask_to_end(spec: ProcessSpec, worker: int) -> None:
+    """Send SIGTERM to the job's program: bubblewrap would die of it and not pass it on."""
+    programs = [worker]
+    if spec.isolation == sandbox.BUBBLEWRAP:
+        inner = [child for init in _children_of(worker) for child in _children_of(init)]
+        programs = inner or programs
+    for program in programs:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(program, signal.SIGTERM)
+
+
 def _kill_everything(spec: ProcessSpec, worker: int) -> None:
     """End whatever the worker left behind; in a process namespace that is everything but us."""
-    if spec.isolation != sandbox.PROCESS:
+    # Without the second test a mistake here would end every process of the machine.
+    if sandbox.has_own_namespaces(spec) and os.getpid() == 1:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
     else:
@@ -239,19 +257,25 @@ def _become_worker(spec: ProcessSpec, member: Member, life: int, report: int) ->
 def _run_worker(spec: ProcessSpec, member: Member, report: int) -> NoReturn:
     os.set_inheritable(report, False)
     if member.entry is None:
-        os.execvpe(member.argv[0], list(member.argv), dict(os.environ))  # noqa: S606
+        _execute(spec, member, list(member.argv))
     if spec.family is None:
         interpreter = spec.interpreter or sys.executable
         given = member.environment.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = f"{spec.python_path}:{given}" if given else spec.python_path
         command = [interpreter, "-m", "sagebrush.run.member", json.dumps(vars(member.entry))]
-        os.execve(interpreter, command, dict(os.environ))  # noqa: S606
+        _execute(spec, member, command)
     os.close(report)
     threads.set_counts(member.threads)
     threads.reseed()
     gc.enable()
     sys.argv = [member.entry.function]
     os._exit(call_entry(member.entry))
+
+
+def _execute(spec: ProcessSpec, member: Member, command: list[str]) -> NoReturn:
+    if spec.isolation == sandbox.BUBBLEWRAP:
+        command = bubblewrap.command(spec, member, command)
+    os.execvpe(command[0], command, dict(os.environ))  # noqa: S606
 
 
 def call_entry(entry: Entry) -> int:

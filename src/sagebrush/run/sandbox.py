@@ -21,6 +21,7 @@ from sagebrush.run.spec import Access, Member, Mount, ProcessSpec
 
 NAMESPACES = "namespaces"
 USER_NAMESPACES = "user-namespaces"
+BUBBLEWRAP = "bubblewrap"
 PROCESS = "process"
 
 # What a service in a container usually keeps; none of these reaches outside the sandbox.
@@ -44,7 +45,7 @@ _DEVICE_LINKS = {
     "stderr": "/proc/self/fd/2",
     "ptmx": "pts/ptmx",
 }
-_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - covered by private ones
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - covered by private ones
 _SECRETS_IN_HOME = (".aws", ".ssh", ".gnupg", ".docker", ".kube", ".netrc", ".config/gcloud")
 
 
@@ -91,9 +92,14 @@ def loopback_address(index: int) -> str:
     return f"127.0.{index // 250}.{index % 250 + 1}"
 
 
+def has_own_namespaces(spec: ProcessSpec) -> bool:
+    """Return whether our own processes enter namespaces, the init as the first of its own."""
+    return spec.isolation in (NAMESPACES, USER_NAMESPACES)
+
+
 def enter_job(spec: ProcessSpec) -> None:
     """Put the shim where all its members start from: the user and network namespaces of the job."""
-    if spec.isolation == PROCESS:
+    if not has_own_namespaces(spec):
         return
     if spec.isolation == USER_NAMESPACES:
         user, group = os.geteuid(), os.getegid()
@@ -132,15 +138,15 @@ class _View:
 
     def build(self) -> None:
         with contextlib.ExitStack() as stack:
-            mounts = [_Source(stack, mount) for mount in self._platform_mounts()]
+            mounts = [_Source(stack, mount) for mount in platform_mounts(self.spec, self.member)]
             for index, mount in enumerate(self.member.mounts):
                 mounts.append(_Source(stack, mount, self.layout.overlays / str(index)))
             devices = list(_open_devices(stack))
             temporary = stack.enter_context(_opened(str(self.layout.temporary)))
-            for path in self._masked():
+            for path in masked_paths(self.spec):
                 self._mask(path)
             self._mount_devices(devices)
-            for path in _TEMPORARY:
+            for path in TEMPORARY:
                 if Path(path).is_dir():
                     self._bind(temporary, path, Access.READ_WRITE)
             for source in mounts:
@@ -149,24 +155,6 @@ class _View:
         kernel.set_read_only("/", True, recursive=True)
         for path in self.writable:
             kernel.set_read_only(path, False)
-
-    def _platform_mounts(self) -> Iterator[Mount]:
-        covered = [*self._masked(), *_TEMPORARY, "/dev"]
-        for path in _runtime_paths(self.spec):
-            if any(_beneath(path, cover) for cover in covered) and Path(path).exists():
-                yield Mount(path, path)
-        name_resolution = os.path.realpath("/etc/resolv.conf")
-        if any(_beneath(name_resolution, cover) for cover in covered):
-            yield Mount(name_resolution, name_resolution)
-        if Path("/etc/hosts").exists():
-            yield Mount(str(self.layout.hosts), os.path.realpath("/etc/hosts"))
-
-    def _masked(self) -> list[str]:
-        # Sockets of the machine's services (container daemons, buses) live in /run.
-        paths = ["/run", *self.spec.hidden]
-        paths += [str(Path.home() / name) for name in _SECRETS_IN_HOME]
-        existing = (os.path.realpath(path) for path in paths if Path(path).exists())
-        return sorted(set(existing))
 
     def _mask(self, path: str) -> None:
         if Path(path).is_dir():
@@ -225,7 +213,7 @@ class _View:
         ancestor = Path(inside).parent
         while not ancestor.exists():
             ancestor = ancestor.parent
-        if not any(_beneath(str(ancestor), root) for root in self.private):
+        if not any(beneath(str(ancestor), root) for root in self.private):
             self._cover(str(ancestor))
         parent = Path(inside) if is_directory else Path(inside).parent
         parent.mkdir(parents=True, exist_ok=True)
@@ -265,6 +253,29 @@ class _Source:
             self.work = stack.enter_context(_opened(str(layers / "work")))
 
 
+def platform_mounts(spec: ProcessSpec, member: Member) -> Iterator[Mount]:
+    """Yield what every member needs beside its own mounts, all read-only."""
+    covered = [*masked_paths(spec), *TEMPORARY, "/dev"]
+    for path in _runtime_paths(spec):
+        if any(beneath(path, cover) for cover in covered) and Path(path).exists():
+            yield Mount(path, path)
+    name_resolution = os.path.realpath("/etc/resolv.conf")
+    if any(beneath(name_resolution, cover) for cover in covered):
+        yield Mount(name_resolution, name_resolution)
+    if Path("/etc/hosts").exists():
+        hosts = Layout.of(spec.directory, member.name).hosts
+        yield Mount(str(hosts), os.path.realpath("/etc/hosts"))
+
+
+def masked_paths(spec: ProcessSpec) -> list[str]:
+    """Return the files and directories that look empty inside."""
+    # Sockets of the machine's services (container daemons, buses) live in /run.
+    paths = ["/run", *spec.hidden]
+    paths += [str(Path.home() / name) for name in _SECRETS_IN_HOME]
+    existing = (os.path.realpath(path) for path in paths if Path(path).exists())
+    return sorted(set(existing))
+
+
 def _open_devices(stack: contextlib.ExitStack) -> Iterator[tuple[str, int]]:
     graphics = [path.name for path in Path("/dev").glob("nvidia*")]
     for name in (*_DEVICES, *graphics):
@@ -295,5 +306,6 @@ def _is_link(descriptor: int) -> bool:
     return stat.S_ISLNK(os.fstat(descriptor).st_mode)
 
 
-def _beneath(path: str, root: str) -> bool:
+def beneath(path: str, root: str) -> bool:
+    """Return whether `path` is `root` or lies under it."""
     return path == root or path.startswith(root.rstrip("/") + "/")

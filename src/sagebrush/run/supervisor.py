@@ -27,7 +27,7 @@ from sagebrush.run.families import Family, StartError, Zygotes, clean_environmen
 from sagebrush.run.limits import NONE, group_of
 from sagebrush.run.liveness import Liveness
 from sagebrush.run.records import Exit, Phase
-from sagebrush.run.sandbox import PROCESS
+from sagebrush.run.sandbox import BUBBLEWRAP, NAMESPACES, USER_NAMESPACES
 from sagebrush.run.sockets import connect
 from sagebrush.run.spec import SPEC_FILE, STOP_FILE, ProcessSpec, Readiness
 
@@ -150,8 +150,9 @@ class Supervisor:
 
     async def prewarm(self, family: str) -> None:
         """Have the family's parent loaded. Raises StartError."""
-        await self.facilities()
-        await self._zygote(family)
+        facilities = await self.facilities()
+        if facilities.isolation != BUBBLEWRAP:
+            await self._zygote(family)
 
     async def start(self, spec: ProcessSpec) -> Handle:
         """Start a job whose directory was never started before; returns once its shim runs.
@@ -164,9 +165,13 @@ class Supervisor:
         if records.read_shim(Path(spec.directory)) is not None:
             raise StartError(f"the job in {spec.directory} was started before")
         facilities = await self.facilities()
+        preloaded = self.zygotes.families.get(spec.family or "")
+        interpreter = spec.interpreter or (preloaded and preloaded.interpreter) or sys.executable
         spec = dataclasses.replace(
             spec,
-            interpreter=spec.interpreter or sys.executable,
+            # The program that makes the sandbox starts another, so nothing preloaded gets in.
+            family=None if facilities.isolation == BUBBLEWRAP else spec.family,
+            interpreter=interpreter,
             isolation=facilities.isolation,
             limiter=facilities.limiter,
             overlay=facilities.overlay,
@@ -230,7 +235,7 @@ class Supervisor:
             return dataclasses.replace(
                 found,
                 isolation=self._isolation,
-                overlay=found.overlay and self._isolation != PROCESS,
+                overlay=found.overlay and self._isolation in (NAMESPACES, USER_NAMESPACES),
                 reasons=(*found.reasons, asked),
             )
         return found
