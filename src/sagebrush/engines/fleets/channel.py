@@ -44,6 +44,7 @@ class Channel(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser
         self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
+        self._answered = 0
         self.reusable = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,6 +54,10 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """Fail the request under way."""
         self.reusable = False
+        if self._answered and not self._headers:
+            # A kept-alive connection that ends unused says that its server went, not that the
+            # request killed it.
+            self._fail(NobodyListensError("the model server closed an idle connection"))
         self._fail(ServerLostError("the model server closed the connection before it answered"))
 
     def data_received(self, data: bytes) -> None:
@@ -77,6 +82,7 @@ class Channel(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             self.reusable = False
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._answered += 1
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, body))
 
@@ -88,7 +94,7 @@ class Channel(asyncio.Protocol):
             ServerTimeoutError: no answer within `timeout_s`.
         """
         if self._transport is None or self._transport.is_closing():
-            raise ServerLostError("the model server closed the connection")
+            raise NobodyListensError("the model server closed the connection")
         self._parser = httptools.HttpResponseParser(self)
         self._headers = {}
         self._chunks = []

@@ -26,7 +26,7 @@ class ServerLostError(FleetError):
 
 
 class NobodyListensError(ServerLostError):
-    """No connection came about, so the request was certainly not worked on."""
+    """No connection came about, or an idle one had ended: nothing was worked on."""
 
 
 class ServerTimeoutError(FleetError):
