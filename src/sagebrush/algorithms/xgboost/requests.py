@@ -14,6 +14,8 @@ UNSUPPORTED_MEDIA_TYPE = 415
 _SMALL_BODY_BYTES = 1 << 15
 _DELIMITERS = ",\t;| :"
 
+_Compressed = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
+
 
 def read_features(body: bytes, content_type: str, num_feature: int) -> tuple[Any, str]:
     """The rows of a body, a float32 array or a CSR matrix, and the format they came in.
@@ -101,7 +103,20 @@ def _libsvm(body: bytes, num_feature: int) -> Any:
     """
     from scipy import sparse
 
-    edges: list[int] = [0]
+    if len(body) > _SMALL_BODY_BYTES and b"\n\n" not in body:
+        indices, values, edges = _large_libsvm(body)
+    else:
+        indices, values, edges = _small_libsvm(body)
+    if len(indices) and indices.min() >= 1 and indices.max() == num_feature:
+        indices = indices - 1
+    if len(indices) and indices.min() < 0:
+        raise ValueError("an index is negative")
+    width = int(indices.max(initial=-1)) + 1
+    return sparse.csr_matrix((values, indices, edges), shape=(len(edges) - 1, width))
+
+
+def _small_libsvm(body: bytes) -> _Compressed:
+    edges = [0]
     columns: list[int] = []
     values: list[float] = []
     for line in body.decode().split("\n"):
@@ -111,14 +126,18 @@ def _libsvm(body: bytes, num_feature: int) -> Any:
                 columns.append(int(index))
                 values.append(float(value))
         edges.append(len(columns))
-    indices = np.array(columns, np.int64)
-    if len(indices) and indices.min() >= 1 and indices.max() == num_feature:
-        indices -= 1
-    if len(indices) and indices.min() < 0:
-        raise ValueError("an index is negative")
-    width = int(indices.max(initial=-1)) + 1
-    data = np.array(values, np.float32)
-    return sparse.csr_matrix((data, indices, edges), shape=(len(edges) - 1, width))
+    return np.array(columns, np.int64), np.array(values, np.float32), np.array(edges)
+
+
+def _large_libsvm(body: bytes) -> _Compressed:
+    """The same through the reader of training data, whose rows begin with a label."""
+    from sagebrush.algorithms.formats.libsvm import parse_libsvm
+
+    first, _, _ = body.partition(b" ")
+    if b":" in first:
+        body = b"0 " + body.replace(b"\n", b"\n0 ")
+    features = parse_libsvm(body, "the request").features
+    return features.indices, features.data, features.indptr
 
 
 def _recordio(body: bytes) -> Any:

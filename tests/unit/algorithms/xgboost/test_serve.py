@@ -206,6 +206,24 @@ def test_large_bodies_are_read_like_small_ones(serve):
     assert [float(line) for line in answer.splitlines()] == scores(booster, rows)
 
 
+@pytest.mark.parametrize("label", ["", "1 ", "0:1 "])
+def test_large_libsvm_bodies_are_read_like_small_ones(label):
+    generator = np.random.default_rng(0)
+    rows = np.round(generator.normal(size=(3000, 4)), 3)
+    lines = [
+        label + " ".join(f"{i}:{value!r}" for i, value in enumerate(row, 1) if value > -0.5)
+        for row in rows.tolist()
+    ]
+    lines = [line for line in lines if ":" in line]
+    large, _ = read_features("\n".join(lines).encode(), "libsvm", 5)
+    parts = [read_features(line.encode(), "libsvm", 5)[0] for line in lines]
+    assert large.shape[0] == len(parts)
+    for index, part in enumerate(parts):
+        row = large[index]
+        assert row.indices.tolist() == part.indices.tolist()
+        assert row.data.tolist() == part.data.tolist()
+
+
 @given(
     st.lists(
         st.lists(st.none() | st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3),
