@@ -14,13 +14,13 @@ from botocore.serialize import SERIALIZERS
 
 from sagebrush.wire import Request, Response
 
-_LOADER = Loader(include_default_search_paths=True)
 PROTOCOLS = tuple(SERIALIZERS)
 
 
 def service_model(service: str) -> botocore.model.ServiceModel:
     """Return botocore's model of a service."""
-    return botocore.model.ServiceModel(_LOADER.load_service_model(service, "service-2"), service)
+    loader = Loader(include_default_search_paths=True)  # a new one: loaders keep what they load
+    return botocore.model.ServiceModel(loader.load_service_model(service, "service-2"), service)
 
 
 def serialise(
