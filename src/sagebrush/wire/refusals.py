@@ -119,6 +119,8 @@ def _s3_refusal(operation: Operation, found: list[Violation]) -> ApiError:
             status=400,
         )
     if location is None:
+        if first.kind == "required" and first.path == top:
+            return ApiError("MissingRequestBodyError", "Request body is empty.", status=400)
         return malformed(operation, str(first))
     wire_name = (member.location_name if member is not None else None) or top
     if wire_name.lower() == "x-amz-storage-class":
@@ -140,14 +142,24 @@ def _s3_refusal(operation: Operation, found: list[Violation]) -> ApiError:
 
 def _ec2_refusal(operation: Operation, found: list[Violation]) -> ApiError:
     """EC2 and SQS name the first missing parameter."""
-    del operation
     first = found[0]
-    name = ".".join(part[:1].upper() + part[1:] for part in first.path.split("."))
+    name = _parameter_name(operation, first.path)
     if first.kind == "required":
         return ApiError(
             "MissingParameter", f"The request must contain the parameter {name}", status=400
         )
     return ApiError("InvalidParameterValue", f"{first}", status=400)
+
+
+def _parameter_name(operation: Operation, path: str) -> str:
+    """Return a path in the names that requests carry: `InstanceId`, not `instanceIds`."""
+    top, _, rest = path.partition(".")
+    top = top[:1].upper() + top[1:]
+    member = operation.input.members.get(top) if operation.input is not None else None
+    if member is not None:
+        name = str(member.traits.get("queryName") or member.location_name or top)
+        top = name[:1].upper() + name[1:]
+    return f"{top}.{rest}" if rest else top
 
 
 def _ecr_refusal(operation: Operation, found: list[Violation]) -> ApiError:

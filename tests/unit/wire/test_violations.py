@@ -173,7 +173,7 @@ def test_query_services_answer_validation_error():
 def test_ec2_names_the_missing_parameter():
     error = _form("ec2", "Action=TerminateInstances&Version=2016-11-15")
     assert error.code == "MissingParameter"
-    assert error.message == "The request must contain the parameter InstanceIds"
+    assert error.message == "The request must contain the parameter InstanceId"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_ec2_names_the_missing_parameter():
         ("PUT", "/b/k", {"x-amz-acl": "mine"}, b"", "InvalidArgument"),
         ("POST", "/b?delete", {}, b"<Delete>", "MalformedXML"),
         ("POST", "/b?delete", {}, b"<Delete><Object></Object></Delete>", "MalformedXML"),
-        ("PUT", "/b?versioning", {}, b"", "MalformedXML"),
+        ("PUT", "/b?versioning", {}, b"", "MissingRequestBodyError"),
         (
             "PUT",
             "/b",
