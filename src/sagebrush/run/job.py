@@ -183,12 +183,12 @@ class Job:
     def _take_stop_request(self) -> None:
         path = self.directory / STOP_FILE
         try:
-            request = json.loads(path.read_bytes())
+            text = path.read_bytes()
         except FileNotFoundError:
             return
-        self.archiving = bool(request["archive"])
+        grace_s, self.archiving = _read_request(text, self.spec.grace_s)
         path.rename(path.with_suffix(".taken"))
-        self._terminate(Reason.STOPPED, float(request["grace_s"]))
+        self._terminate(Reason.STOPPED, grace_s)
 
     def _terminate(self, reason: Reason, grace_s: float, error: str | None = None) -> None:
         self._conclude(reason, error)
@@ -310,6 +310,15 @@ class Job:
             self.failed_member,
             self.error,
         )
+
+
+def _read_request(text: bytes, usual_grace_s: float) -> tuple[float, bool]:
+    """Return grace period and whether to archive; a file made by hand, even empty, will do."""
+    try:
+        request = json.loads(text)
+        return float(request["grace_s"]), bool(request["archive"])
+    except (ValueError, KeyError, TypeError):
+        return usual_grace_s, True
 
 
 @contextlib.contextmanager

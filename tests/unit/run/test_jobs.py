@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import tarfile
 from pathlib import Path
@@ -145,13 +144,13 @@ def test_kill_ends_at_once_without_archives(root: Path, isolation: str) -> None:
     play(root, story, isolation=isolation)
 
 
-def test_stop_file_works_without_a_server(root: Path) -> None:
+@pytest.mark.parametrize("text", ['{"grace_s": 5, "archive": true}', ""])
+def test_stop_file_works_without_a_server(root: Path, text: str) -> None:
     async def story(bench: Workbench) -> None:
         spec = bench.job("file", shell("echo ready; sleep 60"))
         handle = await bench.start(spec)
         await written(Path(spec.directory, "algo-1.log"), "ready")
-        request = {"grace_s": 5, "archive": True}
-        Path(spec.directory, "stop.json").write_text(json.dumps(request))
+        Path(spec.directory, "stop.json").write_text(text)
         ended = await handle.wait()
         assert (ended.reason, ended.members[0].signal) == (Reason.STOPPED, signal.SIGTERM)
 
