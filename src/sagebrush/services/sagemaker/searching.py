@@ -179,7 +179,7 @@ def page(
     ordered = sorted(documents, key=lambda d: functools.cmp_to_key(compare)(key(d)))
     if token is not None:
         position = decode_token(token)
-        if len(position) != 2:
+        if len(position) != 2 or not isinstance(position[1], str):
             raise faults.invalid("The specified pagination token is invalid.")
         ordered = [d for d in ordered if compare(key(d), (position[0], position[1])) > 0]
     shown = ordered[:limit]

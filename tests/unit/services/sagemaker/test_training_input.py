@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagebrush.base.errors import ApiError
+from sagebrush.run.sandbox import PROCESS
 from sagebrush.services.sagemaker.jobs.channels import path_below
 
 from .conftest import Server
@@ -59,6 +61,9 @@ def test_file_mode_gives_the_tree(server: Server) -> None:
 
 
 def test_input_is_not_the_object(server: Server) -> None:
+    isolation = server.run(server.platform.supervisor.facilities()).isolation
+    if isolation == PROCESS and os.geteuid() == 0:
+        pytest.skip("root without a sandbox may write where it likes")
     data = server.bucket(train__a="precious" * 10_000)
     program = "echo x > $1/input/data/train/a && cat $1/input/data/train/a || true"
     _see(server, _channel(f"s3://{data}/train/"), program=program)
