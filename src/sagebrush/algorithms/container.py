@@ -1,6 +1,5 @@
 """Runs an algorithm the way SageMaker runs a training container: /opt/ml in, exit code out."""
 
-import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,9 @@ from sagebrush.algorithms.container_config import ContainerConfig, check_channel
 from sagebrush.algorithms.errors import AlgorithmError, ClientError
 from sagebrush.algorithms.hyperparameters import Schema
 from sagebrush.algorithms.logs import Log
+from sagebrush.algorithms.threads import available_threads
+
+__all__ = ["TrainingContext", "available_threads", "train_main"]
 
 CONTAINER_ROOT = Path("/opt/ml")
 EXIT_ALGORITHM_ERROR = 1
@@ -74,15 +76,6 @@ class TrainingContext:
         KeyError if the job has no such channel.
         """
         return ChannelReader(self.channels[channel], self.stop_requested)
-
-
-def available_threads(environment: Mapping[str, str] = os.environ) -> int:
-    """How many threads the platform grants: SM_NUM_CPUS, OMP_NUM_THREADS, else all cores."""
-    for name in ("SM_NUM_CPUS", "OMP_NUM_THREADS"):
-        value = environment.get(name, "")
-        if value.isdigit() and int(value) > 0:
-            return int(value)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def train_main(algorithm: str, root: Path = CONTAINER_ROOT) -> int:

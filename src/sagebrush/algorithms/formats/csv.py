@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.lines import BLOCK_BYTES, count_lines, read_line_blocks
+from sagebrush.algorithms.threads import available_threads
 
 BYTES_PER_COLUMN = 1 << 13
 SMALL_BODY_BYTES = 1 << 15
@@ -132,6 +133,8 @@ class _BlockParser:
         return rows
 
     def _arrow_table(self, block: bytes) -> Any:
+        # Arrow's pool is as large as the machine unless it is told what this job may use.
+        pa.set_cpu_count(available_threads())
         names = [str(index) for index in range(self.columns)]
         return pa.csv.read_csv(
             pa.BufferReader(block),

@@ -81,7 +81,9 @@ def _tokens(block: bytes) -> _Tokens:
 def _numbers(separated: bytes) -> NDArray[np.float64]:
     table = pa.csv.read_csv(
         pa.BufferReader(separated),
-        read_options=pa.csv.ReadOptions(column_names=["n"], block_size=len(separated) + 1),
+        read_options=pa.csv.ReadOptions(
+            column_names=["n"], block_size=len(separated) + 1, use_threads=False
+        ),
         parse_options=pa.csv.ParseOptions(delimiter="\x01", quote_char=False),
         convert_options=pa.csv.ConvertOptions(column_types={"n": pa.float64()}, null_values=[]),
     )

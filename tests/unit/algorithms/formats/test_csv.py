@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,3 +93,12 @@ def test_a_byte_order_mark_is_no_number():
 def test_an_empty_text_has_no_rows(text):
     assert parse_csv(text.encode(), "x").shape == (0, 0)
     assert sum(len(rows) for rows in read_csv_blocks(io.BytesIO(text.encode()), "x")) == 0
+
+
+def test_no_more_threads_are_used_than_the_job_has(monkeypatch):
+    monkeypatch.setenv("SM_NUM_CPUS", "1")
+    rows_of("1,2\n")
+    assert pa.cpu_count() == 1
+    monkeypatch.setenv("SM_NUM_CPUS", "3")
+    rows_of("1,2\n")
+    assert pa.cpu_count() == 3
