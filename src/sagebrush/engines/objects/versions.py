@@ -71,24 +71,20 @@ class Versions:
         """
         with self._db.atomically():
             version_id = self._next_version_id(bucket, key)
-            identity = self._insert(
-                bucket,
-                key,
-                version_id,
-                (blob.size, etag or blob.md5, now, blob.file, blob.file_offset),
-                (_encode(attributes), _encode(annotations) if annotations else None),
-            )
+            place = (blob.size, etag or blob.md5, now, blob.file, blob.file_offset)
+            documents = (_encode(attributes), _encode(annotations) if annotations else None)
+            entry = self._insert(bucket, key, version_id, place, documents)
             if blob.content is not None:
                 self._db.execute(
                     "INSERT INTO objects_contents (id, content) VALUES (?, ?)",
-                    (identity, blob.content),
+                    (entry.id, blob.content),
                 )
             if parts is not None:
                 self._db.execute(
                     "INSERT INTO objects_version_parts (id, parts) VALUES (?, ?)",
-                    (identity, orjson.dumps(parts)),
+                    (entry.id, orjson.dumps(parts)),
                 )
-            return self.find(bucket, key, version_id)
+            return entry
 
     def put_delete_marker(
         self, bucket: BucketRecord, key: str, attributes: dict[str, Any], *, now: float
@@ -96,7 +92,7 @@ class Versions:
         """Make a delete marker the newest version of `key` and return it."""
         with self._db.atomically():
             version_id = self._next_version_id(bucket, key)
-            self._insert(
+            return self._insert(
                 bucket,
                 key,
                 version_id,
@@ -104,7 +100,6 @@ class Versions:
                 (_encode(attributes), None),
                 delete_marker=True,
             )
-            return self.find(bucket, key, version_id)
 
     def remove(self, entry: ObjectEntry, bucket: BucketRecord) -> None:
         """Remove one version for good; the one before it becomes the newest."""
@@ -195,7 +190,7 @@ class Versions:
         documents: tuple[bytes, bytes | None],
         *,
         delete_marker: bool = False,
-    ) -> int:
+    ) -> ObjectEntry:
         cursor = self._db.execute(
             "INSERT INTO objects_versions (bucket, key, version_id, live, delete_marker, size,"
             " etag, modified, file, file_offset, attributes, annotations)"
@@ -203,7 +198,22 @@ class Versions:
             (bucket.id, key, version_id, not delete_marker, delete_marker, *place, *documents),
         )
         assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        size, etag, modified, file, file_offset = place
+        return ObjectEntry(
+            id=cursor.lastrowid,
+            bucket=bucket.name,
+            key=key,
+            version_id=version_id,
+            size=size,
+            etag=etag,
+            last_modified=modified,
+            delete_marker=delete_marker,
+            path=None if file is None else self._locate(file),
+            file=file,
+            file_offset=file_offset,
+            attributes_json=documents[0],
+            annotations_json=documents[1],
+        )
 
 
 def _encode(document: dict[str, Any]) -> bytes:

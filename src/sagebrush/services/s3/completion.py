@@ -49,7 +49,7 @@ async def complete_multipart_upload(context: Context, request: dict[str, Any]) -
             f"The provided 'x-amz-mp-object-size' header value {size} does not match what was"
             f" computed: {sum(part.size for part in parts)}",
         )
-    check_write(request, objects.versions.newest(bucket, request["Key"]))
+    check_write(context, bucket, request)
     try:
         blob = await objects.assemble(parts)
     except FileNotFoundError:
@@ -57,7 +57,7 @@ async def complete_multipart_upload(context: Context, request: dict[str, Any]) -
     try:
         with context.db.transaction():
             bucket = find_bucket(context, request)
-            check_write(request, objects.versions.newest(bucket, request["Key"]))
+            check_write(context, bucket, request)
             entry = _record(context, bucket, upload, parts, blob, checksums)
             objects.uploads.remove(upload)
     except UploadNotFound:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagebrush.engines.objects import ObjectEntry
+from sagebrush.engines.objects import BucketRecord, ObjectEntry
+from sagebrush.services.platform import Context
 from sagebrush.services.s3.faults import fault, invalid_argument
 
 
@@ -43,12 +44,15 @@ def check_copy_source(request: dict[str, Any], entry: ObjectEntry) -> None:
         raise _failed("x-amz-copy-source-If-None-Match")
 
 
-def check_write(request: dict[str, Any], current: ObjectEntry | None) -> None:
-    """Return if a write may go ahead; `current` is the newest version, None if there is none.
+def check_write(context: Context, bucket: BucketRecord, request: dict[str, Any]) -> None:
+    """Return if a write to the request's key may go ahead.
 
     Raises:
         ApiError: PreconditionFailed, NoSuchKey when `IfMatch` finds nothing.
     """
+    if request.get("IfMatch") is None and request.get("IfNoneMatch") is None:
+        return
+    current = context.platform.objects.versions.newest(bucket, request["Key"])
     present = current is not None and not current.delete_marker
     if_match, if_none_match = request.get("IfMatch"), request.get("IfNoneMatch")
     if if_match is not None:

@@ -57,7 +57,7 @@ async def copy_object(context: Context, request: dict[str, Any]) -> dict[str, An
             attributes |= {"Checksums": checksums, "ChecksumType": FULL_OBJECT}
         with context.db.transaction():
             bucket = find_bucket(context, request)
-            check_write(request, objects.versions.newest(bucket, request["Key"]))
+            check_write(context, bucket, request)
             now = context.platform.clock.now()
             entry = objects.versions.put(
                 bucket, request["Key"], blob, attributes, now=now, annotations=annotations

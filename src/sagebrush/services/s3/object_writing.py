@@ -24,13 +24,13 @@ async def put_object(context: Context, request: dict[str, Any]) -> dict[str, Any
     declared = declaration(request)
     objects = context.platform.objects
     # Refuse before the body is sent; asked again when it is here.
-    check_write(request, objects.versions.newest(bucket, request["Key"]))
+    check_write(context, bucket, request)
     async with received(context, request, declared, limit_bytes=PUT_BYTES) as blob:
         if blob.checksums:
             attributes["Checksums"] = blob.checksums
         with context.db.transaction():
             bucket = find_bucket(context, request)
-            check_write(request, objects.versions.newest(bucket, request["Key"]))
+            check_write(context, bucket, request)
             entry = objects.versions.put(
                 bucket,
                 request["Key"],
