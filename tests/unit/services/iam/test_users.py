@@ -8,9 +8,6 @@ import pytest
 
 POLICY = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
 DOCUMENT = (
-    '{"Version":"2012-10-17",'
-    '"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
-)
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
 )
 
