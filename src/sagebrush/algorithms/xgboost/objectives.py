@@ -6,7 +6,6 @@ place, so the C library is asked directly.
 """
 
 import ctypes
-import ctypes.util
 import math
 from collections.abc import Callable
 
@@ -14,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+
+# Named outright: looking them up starts processes.
+_MATHEMATICS_LIBRARIES = ("libm.so.6", "libSystem.B.dylib", "ucrtbase.dll", "libc.so")
 
 _LARGEST_EXPONENT = np.float32(88.7)
 _EPSILON = np.float32(1e-16)
@@ -41,13 +43,15 @@ KNOWN = LOGISTIC | EXPONENTIAL | IDENTITY | MULTICLASS | {"binary:hinge"}
 
 
 def _libm_function(name: str, fallback: Callable[[float], float]) -> Callable[[float], float]:
-    library = ctypes.util.find_library("m")
-    if library is None:
-        return fallback
-    function = getattr(ctypes.CDLL(library), name)
-    function.restype = ctypes.c_float
-    function.argtypes = (ctypes.c_float,)
-    return function  # type: ignore[no-any-return]
+    for library in _MATHEMATICS_LIBRARIES:
+        try:
+            function = getattr(ctypes.CDLL(library), name)
+        except (OSError, AttributeError):
+            continue
+        function.restype = ctypes.c_float
+        function.argtypes = (ctypes.c_float,)
+        return function  # type: ignore[no-any-return]
+    return fallback
 
 
 _expf = _libm_function("expf", math.exp)
