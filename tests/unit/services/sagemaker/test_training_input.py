@@ -200,6 +200,35 @@ def test_file_mode_does_not_inflate(server: Server) -> None:
     assert lines == {"algo-1": ["1"]}
 
 
+def test_pipe_mode_wraps_each_object_as_a_record(server: Server) -> None:
+    data = server.bucket(d__a="one", d__b="three")
+    lines = _see(
+        server,
+        _channel(f"s3://{data}/d/", InputMode="Pipe", RecordWrapperType="RecordIO"),
+        program="od -An -v -tx1 -w4 $1/input/data/train_0",
+    )
+    # Magic number, length, bytes, zeros up to a multiple of four.
+    magic = "0a 23 d7 ce"
+    assert [line.strip() for line in lines["algo-1"]] == [
+        *(magic, "03 00 00 00", "6f 6e 65 00"),
+        *(magic, "05 00 00 00", "74 68 72 65", "65 00 00 00"),
+    ]
+
+
+def test_pipe_mode_shuffles_anew_in_each_epoch(server: Server) -> None:
+    data = server.bucket(**{f"d__{number:02}": f"{number:02} " for number in range(40)})
+    lines = _see(
+        server,
+        _channel(f"s3://{data}/d/", InputMode="Pipe", ShuffleConfig={"Seed": 5}),
+        program="cat $1/input/data/train_0; echo; cat $1/input/data/train_1",
+    )
+    first, second = (line.split() for line in lines["algo-1"])
+    ordered = [f"{number:02}" for number in range(40)]
+    assert sorted(first) == sorted(second) == ordered
+    assert first != ordered
+    assert first != second
+
+
 def test_broken_gzip_fails_the_job(server: Server) -> None:
     data = server.bucket(d__a=b"no gzip at all")
     channel = _channel(f"s3://{data}/d/", InputMode="Pipe", CompressionType="Gzip")

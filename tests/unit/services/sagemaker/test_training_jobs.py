@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sagebrush.base.errors import ApiError
+from sagebrush.services.sagemaker.jobs import training
 
 from .conftest import Server
 
@@ -217,6 +218,34 @@ def test_delete_running_is_in_use(server: Server) -> None:
     assert error.value.code == "ResourceInUse"
     server.call("StopTrainingJob", TrainingJobName="busy")
     server.wait("busy")
+
+
+def test_first_describe_waits_for_the_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_HOLD_S", 20.0)
+    server.create("short", "sleep 0.2")
+    job = server.call("DescribeTrainingJob", TrainingJobName="short")
+    assert job["TrainingJobStatus"] == "Completed"
+
+
+def test_only_the_first_describe_waits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_HOLD_S", 0.2)
+    server.create("held", "sleep 60 & wait")
+    job = server.call("DescribeTrainingJob", TrainingJobName="held")
+    assert job["TrainingJobStatus"] == "InProgress"
+    monkeypatch.setattr(training, "_HOLD_S", 1e6)
+    server.call("DescribeTrainingJob", TrainingJobName="held")  # would not come back
+    server.call("StopTrainingJob", TrainingJobName="held")
+    server.wait("held")
+
+
+def test_old_job_is_described_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_HOLD_S", 1e6)
+    monkeypatch.setattr(training, "_YOUNG_S", -1.0)
+    server.create("old", "sleep 60 & wait")
+    job = server.call("DescribeTrainingJob", TrainingJobName="old")
+    assert job["TrainingJobStatus"] == "InProgress"
+    server.call("StopTrainingJob", TrainingJobName="old")
+    server.wait("old")
 
 
 def test_update_changes_profiler_of_running_job_only(server: Server) -> None:
