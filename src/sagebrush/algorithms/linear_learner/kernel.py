@@ -87,6 +87,9 @@ class ParallelModels:
         else:
             theta = rng.uniform(-settings.init_scale, settings.init_scale, shape)
         theta[-1] = settings.init_bias if settings.use_bias else 0.0
+        # Weights that no row can teach would stay at their random start.
+        if self.scaler.constant is not None:
+            theta[:-1][self.scaler.constant] = 0.0
         return theta.astype(np.float32)
 
     def _prepare_rows(self, width: int) -> None:

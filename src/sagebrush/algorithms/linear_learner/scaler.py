@@ -19,13 +19,15 @@ Floats = NDArray[np.float32]
 class Scaler:
     """x' = (x - mean) / deviation for features (d,), y' likewise for regression labels.
 
-    What the settings switch off, and every constant feature, has mean 0 or deviation 1 here.
+    What the settings switch off has mean 0 or deviation 1 here. ``constant`` (d,) marks features
+    that had one value in all rows seen; their deviation is 1.
     """
 
     feature_mean: Doubles
     feature_deviation: Doubles
     label_mean: float = 0.0
     label_deviation: float = 1.0
+    constant: NDArray[np.bool_] | None = None
 
     def features(self, X: Any) -> Any:
         """Scaled float32 rows: an array for an array, a CSR matrix (never shifted) for one."""
@@ -106,8 +108,8 @@ class ScalerSums:
     def scaler(self, settings: Settings, *, is_sparse: bool) -> Scaler:
         """The scaler these sums and the settings ask for."""
         dim = self.feature_sums.shape[0]
-        mean, deviation = _moments(self.rows, self.feature_sums, self.feature_squares)
-        label_mean, label_deviation = _moments(
+        mean, deviation, constant = _moments(self.rows, self.feature_sums, self.feature_squares)
+        label_mean, label_deviation, _ = _moments(
             self.rows, np.array([self.label_sum]), np.array([self.label_square])
         )
         return Scaler(
@@ -115,12 +117,16 @@ class ScalerSums:
             deviation if settings.scales_data else np.ones(dim),
             float(label_mean[0]) if settings.centers_labels else 0.0,
             float(label_deviation[0]) if settings.scales_labels else 1.0,
+            constant,
         )
 
 
-def _moments(rows: float, sums: Doubles, squares: Doubles) -> tuple[Doubles, Doubles]:
+def _moments(
+    rows: float, sums: Doubles, squares: Doubles
+) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
+    """Means, deviations (1 for constants) and which are constant."""
     mean = sums / rows
     variance = squares / rows - mean * mean
     # Rounding leaves a constant feature with a tiny variance of either sign.
     constant = variance <= 1e-12 * np.maximum(squares / rows, 1e-30)
-    return mean, np.sqrt(np.where(constant, 1.0, variance))
+    return mean, np.sqrt(np.where(constant, 1.0, variance)), constant

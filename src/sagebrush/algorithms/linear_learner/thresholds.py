@@ -18,6 +18,9 @@ Doubles = NDArray[np.float64]
 SELECTION_BINS = 512
 # Differences below this many standard errors of the criterion say nothing.
 TOLERATED_ERRORS = 0.5
+# By how many standard errors a threshold must be more accurate than the neutral one to replace it:
+# the 5 % level of a one-sided test.
+MOVING_ERRORS = 1.64
 
 
 class Calibration(NamedTuple):
@@ -106,11 +109,23 @@ def best_threshold(
     neutral_value = float(at_neutral.criterion(settings))
     top = max(float(values.max()), neutral_value)
     enough = top - sampling_tolerance(top, positives, labels.shape[0], settings)
-    if neutral_value >= enough:
-        return Calibration(neutral, neutral_value)
     distance = np.where(values >= enough, np.abs(thresholds - neutral), np.inf)
     nearest = int(distance.argmin())
-    return Calibration(float(thresholds[nearest]), float(values[nearest]))
+    found = Calibration(float(thresholds[nearest]), float(values[nearest]))
+    if neutral_value >= enough or _moves_by_chance(found, neutral, neutral_value, scores, settings):
+        return Calibration(neutral, neutral_value)
+    return found
+
+
+def _moves_by_chance(
+    found: Calibration, neutral: float, neutral_value: float, scores: Doubles, settings: Settings
+) -> bool:
+    """Whether the gain in accuracy is within McNemar's test of the rows that are called anew."""
+    if settings.binary_classifier_model_selection_criteria != "accuracy":
+        return False
+    changed = float(((scores >= found.threshold) != (scores >= neutral)).sum())
+    gained = (found.value - neutral_value) * scores.shape[0]
+    return bool(gained <= MOVING_ERRORS * np.sqrt(changed))
 
 
 def sampling_tolerance(value: float, positives: float, rows: float, settings: Settings) -> float:

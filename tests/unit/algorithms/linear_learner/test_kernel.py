@@ -36,7 +36,9 @@ def models_of(
     kind: str, candidates: list[Candidate], rows=ROWS, class_weights=None, **settings
 ) -> ParallelModels:
     chosen = Settings(
-        predictor_type=kind, num_classes=3 if kind == MULTICLASS else 1, init_scale=1e-9, **settings
+        predictor_type=kind,
+        num_classes=3 if kind == MULTICLASS else 1,
+        **{"init_scale": 1e-9} | settings,
     )
     batch = Batch(rows, LABELS[kind])
     scaler = ScalerSums.of([batch], 4).scaler(chosen, is_sparse=sparse.issparse(rows))
@@ -96,6 +98,14 @@ def test_learning_rate_falls_by_steps_down_to_its_minimum():
     steady = models_of(REGRESSOR, CANDIDATES, use_lr_scheduler=False)
     steady.steps = 1000
     assert steady._rate() == pytest.approx([0.1, 0.01, 0.05])
+
+
+def test_weights_of_constant_features_start_at_zero():
+    rows = ROWS.copy()
+    rows[:, 2] = 7.0
+    models = models_of(REGRESSOR, CANDIDATES, rows, init_scale=0.5)
+    assert not models.theta[2].any()
+    assert models.theta[[0, 1, 3]].all()
 
 
 def test_without_bias_the_bias_stays_zero():
