@@ -57,8 +57,8 @@ _POSIX = {
 def matcher(pattern: str) -> Matcher | None:
     """Return a predicate for whole values, or None when the pattern cannot be expressed here.
 
-    A pattern with one anchor is searched for; with both or none it has to match the whole value:
-    the older models leave the anchors out and mean them.
+    A pattern has to match the whole value, as in AWS's own validators: many models leave out one
+    or both anchors and mean them.
     """
     ascii_only = _compile(pattern, 0x7F)
     if ascii_only is None:
@@ -91,9 +91,7 @@ def _compile(pattern: str, last: int) -> Callable[[str], re.Match[str] | None] |
         compiled = re.compile(_translate(pattern.replace(_IGNORE_CASE, ""), last), flags)
     except (re.error, KeyError):
         return None
-    begins = pattern.startswith(("^", "\\A"))
-    ends = pattern.endswith(("$", "\\z", "\\Z"))
-    return compiled.fullmatch if begins == ends else compiled.search
+    return compiled.fullmatch
 
 
 def _translate(pattern: str, last: int) -> str:

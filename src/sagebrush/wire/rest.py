@@ -11,7 +11,7 @@ from typing import Any
 
 from sagebrush.base.errors import ApiError
 from sagebrush.wire import violations
-from sagebrush.wire.dialects import NATIVE, Dialect, Refused
+from sagebrush.wire.dialects import NATIVE, Refused
 from sagebrush.wire.events import event_writer
 from sagebrush.wire.eventstream import CONTENT_TYPE
 from sagebrush.wire.header_text import header_reader, header_writer
@@ -82,7 +82,7 @@ class RestCodec(ABC):
             if not self._required <= result.keys():
                 raise Refused
         except (Refused, RecursionError):
-            raise self._refusal(located, tree, request) from None
+            raise self._refusal(located, tree) from None
         return result
 
     def _located(self, request: Request, labels: dict[str, str]) -> list[tuple[str, Any, Reader]]:
@@ -135,28 +135,17 @@ class RestCodec(ABC):
         except ScalarError as error:
             raise unreadable(self._operation, wire, str(error)) from None
 
-    def _refusal(
-        self, located: list[tuple[str, Any, Reader]], tree: Any, request: Request
-    ) -> ApiError:
+    def _refusal(self, located: list[tuple[str, Any, Reader]], tree: Any) -> ApiError:
         assert self._shape is not None
         given = {name: Given(value, NATIVE) for name, value, _ in located}
+        if self._raw_payload is None:
+            given |= self._given(tree)
         try:
-            if self._raw_payload:
-                return refusal(
-                    self._operation, violations.explain(self._shape, given | self._raw(request))
-                )
             return refusal(
-                self._operation, violations.explain(self._shape, given | self._given(tree))
+                self._operation, violations.explain(self._shape, given, self._raw_payload)
             )
         except RecursionError:
             return malformed(self._operation, "The request is nested too deeply")
-
-    def _raw(self, request: Request) -> dict[str, Given]:
-        """Return the raw payload for `explain`: present, but never looked into."""
-        assert self._shape is not None
-        assert self._raw_payload is not None
-        del request
-        return {self._raw_payload: Given(b"", _OPAQUE)}
 
     def serialise(self, result: dict[str, Any], request_id: str) -> Response:
         """Return the success response."""
@@ -198,23 +187,6 @@ class RestCodec(ABC):
 
 
 _REQUEST_LOCATIONS = frozenset({"uri", "querystring", "header", "headers"})
-
-
-def _any_bytes(value: Any) -> bytes:
-    del value
-    return b""
-
-
-# The raw payload may be a stream: whatever it is, it has the right type.
-_OPAQUE = Dialect(
-    "opaque",
-    renamed=False,
-    read_timestamp=NATIVE.read_timestamp,
-    read_blob=_any_bytes,
-    write_blob=None,
-    write_float=None,
-    write_timestamp=NATIVE.write_timestamp,
-)
 
 
 class OutputBinding:

@@ -24,7 +24,7 @@ class Violation:
     """One broken constraint.
 
     `path` is dotted with lower first letters (`algorithmSpecification.trainingImage`), `kind` one
-    of required, length, range, pattern, enum, element, union; `value` is as AWS prints it.
+    of required, length, range, pattern, enum, element; `value` is as AWS prints it.
     """
 
     path: str
@@ -60,10 +60,15 @@ def message_of(violations: list[Violation]) -> str:
     return f"{count} validation {noun} detected: {'; '.join(map(str, violations))}"
 
 
-def explain(shape: Shape, given: dict[str, Given]) -> Mismatch | list[Violation]:
-    """Return the first wrong type, else all broken constraints, of an input's members."""
+def explain(
+    shape: Shape, given: dict[str, Given], raw_payload: str | None = None
+) -> Mismatch | list[Violation]:
+    """Return the first wrong type, else all broken constraints, of an input's members.
+
+    `raw_payload` names a member that is there but is a stream, and so not looked into.
+    """
     walker = _Walker()
-    walker.structure(shape, given, "")
+    walker.structure(shape, given, "", raw_payload)
     return walker.mismatches[0] if walker.mismatches else walker.violations
 
 
@@ -82,9 +87,11 @@ class _Walker:
         self.mismatches: list[Mismatch] = []
         self.violations: list[Violation] = []
 
-    def structure(self, shape: Shape, given: dict[str, Given], path: str) -> None:
+    def structure(
+        self, shape: Shape, given: dict[str, Given], path: str, raw_payload: str | None = None
+    ) -> None:
         for name in shape.required:
-            if name not in given:
+            if name not in given and name != raw_payload:
                 self._add(_join(path, name), "required", "Member must not be null", _NULL)
         if shape.traits.get("union") and len(given) != 1:
             self.mismatches.append(

@@ -27,7 +27,7 @@ UNTRANSLATABLE = {
     [
         ("[a-z]+", ["abc"], ["abc1", "", "abc\n"]),  # no anchors: the whole value
         ("^[a-z]+$", ["abc"], ["1abc", "abc\n"]),
-        ("^s3://", ["s3://x"], ["http://"]),  # one anchor: searched for
+        ("^[a-z0-9](-*[a-z0-9])*", ["a-b"], ["a_b", "-a"]),  # one anchor means both
         (r"[\p{L}\p{N}_.:/=+\-@]*", ["Straße_1", "漢字", ""], ["a b", "a\u2028"]),
         (r"^\P{C}*$", ["ä b"], ["a\tb", "a\u200e"]),
         (r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\t]*", ["𝄞\t"], ["\n", "\uffff"]),

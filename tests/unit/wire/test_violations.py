@@ -160,6 +160,20 @@ def _form(scope: str, body: str) -> ApiError:
     return _refused(Request("POST", "/", "", headers, body.encode()))
 
 
+@pytest.mark.parametrize(
+    ("path", "scope"),
+    [
+        ("/endpoints/a_b/invocations", "sagemaker"),
+        ("/model/!/invoke-with-bidirectional-stream", "bedrock"),
+    ],
+)
+def test_a_raw_payload_is_not_looked_into(path, scope):
+    request = Request("POST", path, "", {"authorization": SCOPE.format(scope)}, object())
+    error = _refused(request)
+    assert error.message.startswith("1 validation error detected: Value ")
+    assert "regular expression pattern" in error.message
+
+
 def test_query_services_answer_validation_error():
     error = _form("iam", "Action=GetRole&Version=2010-05-08")
     assert error.code == "ValidationError"
