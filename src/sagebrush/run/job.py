@@ -177,7 +177,9 @@ class Job:
     def _give_up_without_directory(self) -> None:
         """End everything when the directory was deleted: nobody could learn how the job ends."""
         if not (self.directory / LOCK_FILE).exists():
-            self._kill(None)
+            self._end_all()
+            self._end_feeders()
+            self._remove_groups()
             os._exit(1)
 
     def _take_stop_request(self) -> None:
@@ -290,10 +292,13 @@ class Job:
                 self._conclude(Reason.ARCHIVE_FAILED, f"{plan.destination}: {error}")
         return sizes
 
-    def _clean(self) -> None:
+    def _remove_groups(self) -> None:
         for one in self.spec.members:
             with _logged(f"the group of {one.name} stays behind"):
                 self._group(one).remove()
+
+    def _clean(self) -> None:
+        self._remove_groups()
         with _logged("private files stay behind"):
             shutil.rmtree(self.directory / "private")
 
