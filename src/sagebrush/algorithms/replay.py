@@ -16,13 +16,15 @@ from sagebrush.algorithms.formats.batch import Batch
 Pass = Callable[[], Iterator[Batch]]
 
 DEFAULT_BUDGET_BYTES = 256 << 20
+DEFAULT_SAMPLE_BYTES = 64 << 20
 
 
 class ReplayedPass:
     """A pass that remembers: calling it begins the next pass over the same data.
 
     ``source`` begins a pass over the data itself; ``rng`` shuffles the rows of passes from memory.
-    Batches must not be changed by whoever receives them.
+    Of data larger than ``budget_bytes`` the first ``sample_bytes`` are kept. Batches must not be
+    changed by whoever receives them.
     """
 
     def __init__(
@@ -31,10 +33,12 @@ class ReplayedPass:
         *,
         rng: np.random.Generator | None = None,
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
+        sample_bytes: int = DEFAULT_SAMPLE_BYTES,
     ) -> None:
         self._source = source
         self._rng = rng
         self._budget_bytes = budget_bytes
+        self._sample_bytes = min(sample_bytes, budget_bytes)
         self._kept: list[Batch] = []
         self._complete = False
         self._whole: Batch | None = None
@@ -57,13 +61,29 @@ class ReplayedPass:
 
     def _first_pass(self) -> Iterator[Batch]:
         self._kept = []
-        room = self._budget_bytes
+        size = 0
+        fits = True
         for batch in self._source():
-            room -= _size_bytes(batch)
-            if room >= 0:
+            size += _size_bytes(batch)
+            if fits and size > self._budget_bytes:
+                fits = False
+                self._keep_sample()
+            if fits:
                 self._kept.append(batch)
             yield batch
-        self._complete = room >= 0
+        self._complete = fits
+
+    def _keep_sample(self) -> None:
+        """Let go of all that is kept but the sample, copied out of what it is a view of."""
+        room = self._sample_bytes
+        sample = []
+        for batch in self._kept:
+            room -= _size_bytes(batch)
+            if room < 0:
+                break
+            labels = None if batch.labels is None else batch.labels.copy()
+            sample.append(Batch(batch.features.copy(), labels))
+        self._kept = sample
 
     def _shuffled(self, rng: np.random.Generator) -> Iterator[Batch]:
         if not self._kept:
@@ -79,29 +99,32 @@ class ReplayedPass:
     def _joined(self) -> Batch:
         """All rows in one piece, whose slices take the place of the batches."""
         if self._whole is None:
-            whole = _concatenated(self._kept)
-            rows = self._kept[0].features.shape[0]
+            step = self._kept[0].features.shape[0]
+            self._whole = whole = _concatenated(self._kept)
             self._kept = [
                 Batch(
-                    whole.features[first : first + rows],
-                    None if whole.labels is None else whole.labels[first : first + rows],
+                    whole.features[first : first + step],
+                    None if whole.labels is None else whole.labels[first : first + step],
                 )
-                for first in range(0, whole.features.shape[0], rows)
+                for first in range(0, whole.features.shape[0], step)
             ]
-            self._whole = whole
         return self._whole
 
 
 def _concatenated(batches: list[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    parts = [batch.features for batch in batches]
-    if any(sparse.issparse(part) for part in parts):
-        features = sparse.vstack(parts, format="csr")
-    else:
-        features = np.concatenate(parts)
+    """The batches' rows in one; takes dense ones out of the list, so as not to hold all twice."""
     labels = [batch.labels for batch in batches if batch.labels is not None]
-    return Batch(features, np.concatenate(labels) if labels else None)
+    all_labels = np.concatenate(labels) if labels else None
+    if any(sparse.issparse(batch.features) for batch in batches):
+        return Batch(sparse.vstack([batch.features for batch in batches], "csr"), all_labels)
+    shape = (sum(batch.features.shape[0] for batch in batches), batches[0].features.shape[1])
+    whole = np.empty(shape, batches[0].features.dtype)
+    end = shape[0]
+    while batches:
+        rows = batches.pop().features
+        whole[end - rows.shape[0] : end] = rows
+        end -= rows.shape[0]
+    return Batch(whole, all_labels)
 
 
 def _size_bytes(batch: Batch) -> int:

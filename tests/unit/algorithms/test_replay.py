@@ -63,6 +63,15 @@ def test_data_that_does_not_fit_streams_again_and_keeps_its_beginning():
     assert rows_of(replay.sample(100)).tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
 
 
+def test_of_large_data_no_more_is_kept_than_the_sample():
+    replay = ReplayedPass(Source(), budget_bytes=110, sample_bytes=50)
+    rows_of(replay())
+    assert rows_of(replay.sample(100)).shape == (4, 2)
+    empty = ReplayedPass(Source(), budget_bytes=110, sample_bytes=0)
+    rows_of(empty())
+    assert list(empty.sample(100)) == []
+
+
 def test_a_pass_given_up_half_way_is_not_taken_for_the_whole():
     source = Source()
     replay = ReplayedPass(source)

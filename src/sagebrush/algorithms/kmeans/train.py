@@ -15,7 +15,7 @@ from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.training import training_batches
 from sagebrush.algorithms.kmeans.artifact import write_centers
 from sagebrush.algorithms.kmeans.model import KMeans
-from sagebrush.algorithms.replay import Pass, ReplayedPass
+from sagebrush.algorithms.replay import DEFAULT_BUDGET_BYTES, Pass, ReplayedPass
 from sagebrush.algorithms.training_state import load_state, save_state
 
 ALGORITHM = "AWS/KMeansWebscale"
@@ -74,7 +74,11 @@ class _Run:
     def execute(self) -> None:
         """The whole job after its hosts have met."""
         data = ReplayedPass(
-            self._channel("train"), rng=np.random.default_rng(SEED), budget_bytes=self._budget()
+            self._channel("train"),
+            rng=np.random.default_rng(SEED),
+            # Nothing is kept in memory for the next epoch if there is none.
+            budget_bytes=0 if self._epochs == 1 else DEFAULT_BUDGET_BYTES,
+            sample_bytes=0,
         )
         state = load_state(self._context.checkpoint_dir, CHECKPOINT, self._collective)
         first_epoch = 0
@@ -88,10 +92,6 @@ class _Run:
                 break
         self._finish()
         self._test()
-
-    def _budget(self) -> int:
-        """Nothing is kept in memory for the next epoch if there is none."""
-        return 0 if self._epochs == 1 else 256 << 20
 
     def _fits(self, state: dict[str, Any]) -> bool:
         centers = state["centers"]

@@ -166,8 +166,12 @@ class Fitting:
     def run(self) -> Fitted:
         """Train; returns the chosen model. ClientError for data that cannot be learned from."""
         rng = np.random.default_rng(self.seed)
-        self._replay = ReplayedPass(self.train, rng=rng)
-        self._held = None if self.validation is None else ReplayedPass(self.validation)
+        # Of training data too large to keep, a sample serves where there is no validation data.
+        options = {} if self.validation is None else {"sample_bytes": 0}
+        self._replay = ReplayedPass(self.train, rng=rng, **options)
+        self._held = (
+            None if self.validation is None else ReplayedPass(self.validation, sample_bytes=0)
+        )
         stream = self._replay()
         head = _head(stream, self.settings.num_point_for_scaler)
         models = self._models(head, rng)
