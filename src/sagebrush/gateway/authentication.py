@@ -82,12 +82,15 @@ class Authenticator:
             raise ApiError(code, decision.explanation(asked), status=status)
 
     def verified(self, routed: Route, request: wire.Request) -> Verified | None:
-        """Return what the request's signature vouches for; None where nothing is checked.
+        """Return what the request's signature vouches for; None where signatures do not count.
 
         Raises:
-            ApiError: the signature is missing or wrong.
+            ApiError: the signature is missing or wrong, or the signed URL has expired.
         """
-        if not self._platform.settings.verify_signatures or routed.operation in _UNSIGNED:
+        if routed.operation in _UNSIGNED:
+            return None
+        if not self._platform.settings.verify_signatures:
+            self.signatures.check_expiry(routed, request)
             return None
         return self.signatures.check(routed, request)
 

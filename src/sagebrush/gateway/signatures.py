@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from sagebrush.base.errors import ApiError
 from sagebrush.base.streams import ByteStream
 from sagebrush.services.platform import Platform
-from sagebrush.wire import Request, Route, sigv2
+from sagebrush.wire import Request, Route, sigv2, sigv4
 from sagebrush.wire.sigv4 import SignatureError, Verified, is_signed, verify
 
 _HEX_DIGITS = 64
@@ -83,6 +83,16 @@ class Signatures:
             if not is_signed(request):
                 raise SignatureError("missing", _MESSAGES["missing"])
             return verify(request, self._secret_of, self._platform.clock.now())
+        except SignatureError as error:
+            raise refusal(routed, error) from None
+
+    def check_expiry(self, routed: Route, request: Request) -> None:
+        """Refuse a presigned URL whose time is over, whoever signed it."""
+        try:
+            now = self._platform.clock.now()
+            sigv4.check_expiry(request, now)
+            if routed.service == "s3":
+                sigv2.check_expiry(request, now)
         except SignatureError as error:
             raise refusal(routed, error) from None
 

@@ -93,6 +93,17 @@ def verify(request: Request, path: str, secret_of: SecretLookup, now: float) -> 
     return access_key
 
 
+def check_expiry(request: Request, now: float) -> None:
+    """Return if a request is not a presigned URL whose time is over; no secret is needed.
+
+    Raises:
+        SignatureError: expired, malformed.
+    """
+    if "AWSAccessKeyId=" in request.query:
+        query = {name: values[-1] for name, values in parse_query(request.query).items()}
+        _presigned(query, now)
+
+
 def verify_post_policy(fields: dict[str, str], secret_of: SecretLookup) -> str:
     """Return the access key that signed a browser upload's policy; raises `SignatureError`.
 

@@ -128,6 +128,19 @@ def verify(request: Request, secret_of: SecretLookup, now: float) -> Verified:
     raise SignatureError("mismatch", "The signature does not match the one calculated")
 
 
+def check_expiry(request: Request, now: float) -> None:
+    """Return if a request is not a presigned URL whose time is over; no secret is needed.
+
+    Raises:
+        SignatureError: expired, malformed.
+    """
+    if "X-Amz-Expires=" not in request.query:
+        return
+    claim = claim_of(request)
+    if claim.is_presigned:
+        _check_time(claim, now)
+
+
 def claim_of(request: Request) -> Claim:
     """Return what the request claims; raises `SignatureError` (missing, malformed)."""
     authorization = request.headers.get("authorization", "")

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import random
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -140,6 +141,22 @@ def test_presigned_get_and_put(client: Any, bucket: str) -> None:
         Params={"Bucket": bucket, "Key": "k", "ResponseContentType": "text/x-test"},
     )
     assert fetch(get) == (200, b"signed")
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_presigned_url_expires(server: PrivateServer, bucket: str, version: str) -> None:
+    signing = make_client(server, signature_version=version)
+    url = signing.generate_presigned_url(
+        "list_objects_v2", Params={"Bucket": bucket}, ExpiresIn=1000
+    )
+    assert fetch(url)[0] == 200
+    if version == "s3":
+        expired = re.sub(r"Expires=\d+", "Expires=1577836800", url)
+    else:
+        expired = re.sub(r"(?<!\d)20\d{6}(?=T\d{6}Z|%2F)", "20200101", url)
+    assert expired != url
+    status, answer = fetch(expired)
+    assert (status, b"Request has expired" in answer) == (403, True)
 
 
 def test_presigned_post(server: PrivateServer, client: Any, bucket: str) -> None:
