@@ -27,7 +27,6 @@ def create_training_job(context: Context, request: dict[str, Any]) -> dict[str, 
         raise faults.name_in_use("Training job", arn)
     check_training_request(context, request)
     records.insert_job(context.db, context.account, context.region, name, request, context.now)
-    tagging.delete_all_tags(context.db, arn)
     tagging.add_tags(context.db, arn, request.get("Tags", ()))
     runner_of(context.platform).wake()
     return {"TrainingJobArn": arn}

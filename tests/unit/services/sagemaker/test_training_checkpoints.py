@@ -48,6 +48,23 @@ def test_sent_and_removed_while_running(server: Server) -> None:
     assert server.keys(bucket) == ["c/other"]
 
 
+def test_unchanged_file_is_sent_once(server: Server) -> None:
+    bucket = server.bucket()
+    objects = server.platform.objects
+    server.create(
+        "once",
+        "echo 1 > $1/checkpoints/a; while [ ! -e $1/go ]; do sleep 0.01; done",
+        CheckpointConfig={"S3Uri": f"s3://{bucket}/c"},
+    )
+    server.until(lambda: "c/a" in server.keys(bucket))
+    first = objects.get(bucket, "c/a")
+    server.put(bucket, "c/a", "changed by someone else")
+    (server.root("once") / "go").touch()
+    server.wait("once")
+    assert first.size == 2
+    assert server.read(bucket, "c/a") == b"changed by someone else"
+
+
 def test_later_additions_to_s3_stay(server: Server) -> None:
     bucket = server.bucket()
     server.create(

@@ -38,6 +38,7 @@ def _kill_shim(server: Server) -> None:
 def test_running_job_is_adopted(own_server: Server) -> None:
     request = own_server.create("survivor", _WAITS)
     own_server.wait("survivor", "Training")
+    own_server.until(lambda: any(own_server.log("survivor").values()))
     own_server.abandon()
     own_server.start()
     assert own_server.wait("survivor", "Training")["TrainingJobStatus"] == "InProgress"

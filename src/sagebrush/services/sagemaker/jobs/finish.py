@@ -129,7 +129,7 @@ async def upload(
             # Taken from a second link: if we die half-way, the first is still there.
             spare = directory / "upload"
             spare.unlink(missing_ok=True)
-            os.link(path, spare, follow_symlinks=False)
+            os.link(path, spare)
             await platform.objects.ingest(
                 job.account, job.region, bucket, f"{prefix}/{name}".lstrip("/"), spare
             )
