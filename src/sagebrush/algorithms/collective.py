@@ -195,13 +195,21 @@ def _accept(
 
 
 def _listen(host: str, ports: Sequence[int]) -> socket.socket:
+    refused: OSError | None = None
     for port in ports:
         try:
-            return socket.create_server((host, port), backlog=128)
-        except OSError:
-            if port == ports[-1]:
-                raise
-    raise AssertionError("unreachable: the last port either listens or raises")
+            return socket.create_server((_address_of(host), port), backlog=128)
+        except OSError as error:
+            refused = error
+    raise AlgorithmError(f"Host {host} cannot listen for the other hosts: {refused}")
+
+
+def _address_of(host: str) -> str:
+    """The host's address; where names of hosts mean nothing, all of them are this machine."""
+    try:
+        return socket.gethostbyname(host)
+    except OSError:
+        return "127.0.0.1"
 
 
 def _read_hello(connection: socket.socket, token: bytes, size: int) -> int | None:
@@ -230,7 +238,7 @@ def _join(
 
 def _try_join(leader: str, port: int, token: bytes, rank: int) -> socket.socket | None:
     try:
-        connection = socket.create_connection((leader, port), timeout=2.0)
+        connection = socket.create_connection((_address_of(leader), port), timeout=2.0)
     except OSError:
         return None
     try:

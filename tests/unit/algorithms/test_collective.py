@@ -109,6 +109,16 @@ def test_a_stranger_on_the_port_is_passed_over(monkeypatch: pytest.MonkeyPatch):
     assert results == [2, 2]
 
 
+def test_hosts_whose_names_do_not_resolve_are_this_machine():
+    hosts = ["algo-1.invalid", "algo-2.invalid"]
+    assert on_all(lambda group: group.sum(np.ones(1)).item(), hosts) == [2, 2]
+
+
+def test_an_address_of_another_machine_cannot_be_listened_on():
+    with pytest.raises(AlgorithmError, match=r"Host 192\.0\.2\.1 cannot listen"):
+        connect(["192.0.2.1", HOSTS[0]], "192.0.2.1", job="elsewhere")
+
+
 def test_a_lost_host_is_an_algorithm_error_that_names_it():
     def work(group: Collective) -> str:
         if group.rank == 1:
