@@ -8,6 +8,7 @@ from sklearn.cluster import KMeans as Oracle
 from sklearn.metrics import pairwise_distances
 
 from sagebrush.algorithms.kmeans.lloyd import (
+    _means,
     kmeans_plus_plus,
     squared_distances,
     weighted_lloyd,
@@ -53,15 +54,11 @@ def test_weights_count_like_repeated_points():
 
 
 def test_a_center_without_points_moves_to_the_costliest_point():
-    points = np.array([[0.0], [0.1], [10.0], [20.0]])
-    rng = np.random.default_rng(0)
-    losses = [
-        weighted_lloyd(
-            points, np.ones(4), 3, rng=rng, plus_plus=False, max_iterations=50, tolerance=0.0
-        )[0]
-        for _ in range(10)
-    ]
-    assert min(losses) == pytest.approx(0.005 / 4)
+    points = np.array([[0.0], [1.0], [10.0], [20.0]])
+    nearest = np.array([0, 0, 0, 2])
+    cost = np.array([0.0, 1.0, 100.0, 0.0])
+    centers = _means(points, np.array([1.0, 3.0, 1.0, 1.0]), nearest, cost, 3)
+    assert centers.tolist() == [[2.6], [10.0], [20.0]]
 
 
 @settings(max_examples=50, deadline=None)
