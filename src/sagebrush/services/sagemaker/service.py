@@ -1,19 +1,19 @@
 """Declares the service: its resource files, its tables and what runs beside the handlers.
 
-A resource file joins by its name in `_RESOURCES`; what must begin and end with the server joins
-`_BACKGROUND` as a pair of functions.
+A resource file joins by its name in `_RESOURCES`; a module with `start` and `stop` by its name in
+`_BACKGROUND`, beside the query that tells whether there is anything to take up again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import importlib
+import sys
 from pathlib import Path
 
 from sagebrush.services.declaration import Service
 from sagebrush.services.platform import Platform
-from sagebrush.services.sagemaker.hosting import deployments
-from sagebrush.services.sagemaker.jobs import training
 
+_PACKAGE = "sagebrush.services.sagemaker"
 _RESOURCES = (
     "endpoint_configs",
     "endpoints",
@@ -22,25 +22,31 @@ _RESOURCES = (
     "tags",
     "training_jobs",
 )
-
-_BACKGROUND: tuple[
-    tuple[Callable[[Platform], Awaitable[None]], Callable[[Platform], Awaitable[None]]], ...
-] = ((training.start, training.stop), (deployments.start, deployments.stop))
+# Loaded at server start only where rows ask for it, else by the first request that needs it.
+_BACKGROUND = {
+    "jobs.training": (
+        "SELECT 1 FROM sagemaker_training_jobs WHERE status IN ('InProgress', 'Stopping') LIMIT 1"
+    ),
+    "hosting.deployments": "SELECT 1 FROM sagemaker_endpoints LIMIT 1",
+}
 
 
 async def _start(platform: Platform) -> None:
-    for start, _ in _BACKGROUND:
-        await start(platform)
+    for name, query in _BACKGROUND.items():
+        if platform.db.one(query) is not None:
+            await importlib.import_module(f"{_PACKAGE}.{name}").start(platform)
 
 
 async def _stop(platform: Platform) -> None:
-    for _, stop in reversed(_BACKGROUND):
-        await stop(platform)
+    for name in reversed(_BACKGROUND):
+        module = sys.modules.get(f"{_PACKAGE}.{name}")
+        if module is not None:
+            await module.stop(platform)
 
 
 SERVICE = Service(
     name="sagemaker",
-    modules=tuple(f"sagebrush.services.sagemaker.{name}" for name in _RESOURCES),
+    modules=tuple(f"{_PACKAGE}.{name}" for name in _RESOURCES),
     migrations=Path(__file__).parent / "migrations",
     start=_start,
     stop=_stop,

@@ -25,6 +25,7 @@ from sagebrush.run.families import Family
 from sagebrush.services.platform import Context, Platform
 from sagebrush.services.sagemaker import records
 from sagebrush.services.sagemaker.jobs import prepare
+from sagebrush.services.sagemaker.jobs.training import runner_of
 from sagebrush.services.sagemaker.service import SERVICE
 
 ACCOUNT = "111122223333"
@@ -66,6 +67,7 @@ class Server:
         """Drop everything in memory, as kill -9 does; processes live on."""
 
         async def cancel() -> None:
+            runner_of(self.platform)._closing = True  # a dead server begins nothing
             tasks = list(self.platform.tasks)
             for task in tasks:
                 task.cancel()
@@ -92,6 +94,14 @@ class Server:
             return dict(await handler(context, request))
         with self.platform.db.transaction():
             return dict(handler(context, request) or {})  # type: ignore[arg-type]
+
+    def limit_jobs(self, number: int) -> None:
+        """Let no more than `number` jobs run at once."""
+
+        async def limit() -> None:
+            runner_of(self.platform)._capacity = number
+
+        self.run(limit())
 
     def context(self, operation: str) -> Context:
         """Return the context of a request."""

@@ -179,7 +179,7 @@ def test_defect_fails_the_job_and_ends_its_processes(
 
 
 def test_spot_job_waits_only_so_long_for_its_turn(own_server: Server) -> None:
-    own_server.platform.workers["sagemaker.training"]._capacity = 1
+    own_server.limit_jobs(1)
     own_server.create("holder", _WAITS)
     own_server.wait("holder", "Training")
     own_server.create(
@@ -198,11 +198,12 @@ def test_leftover_folders_are_removed_at_start(own_server: Server) -> None:
     left.mkdir(parents=True)
     own_server.abandon()
     own_server.start()
-    assert not left.exists()
+    own_server.train("any", "exit 0")
+    own_server.until(lambda: not left.exists())
 
 
 def test_jobs_beyond_the_machine_wait_in_order(own_server: Server) -> None:
-    own_server.platform.workers["sagemaker.training"]._capacity = 1
+    own_server.limit_jobs(1)
     own_server.create("first", _WAITS)
     own_server.wait("first", "Training")
     for name in ("second", "third", "fourth"):

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import shutil
 import sqlite3
+from pathlib import Path
 
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import records
@@ -155,25 +156,30 @@ class TrainingRunner:
 
 
 def runner_of(platform: Platform) -> TrainingRunner:
-    """Return the runner that `start` made."""
-    runner: TrainingRunner = platform.workers[_WORKER]
+    """Return the platform's runner, made now if there is none."""
+    runner: TrainingRunner | None = platform.workers.get(_WORKER)
+    if runner is None:
+        runner = platform.workers[_WORKER] = TrainingRunner(platform)
+        platform.spawn(asyncio.to_thread(_remove_all, _leftovers(platform)), "leftover folders")
     return runner
 
 
 async def start(platform: Platform) -> None:
-    """Begin running jobs; those of an earlier server are taken up where they are."""
-    runner = platform.workers[_WORKER] = TrainingRunner(platform)
-    await asyncio.to_thread(_remove_leftovers, platform, records.active_jobs(platform.db))
-    runner.wake()
+    """Take up the jobs of an earlier server where they are."""
+    runner_of(platform).wake()
 
 
-def _remove_leftovers(platform: Platform, active: list[TrainingJob]) -> None:
-    """Remove the folders of jobs that ended before theirs could be removed."""
-    kept = {job_directory(platform, job) for job in active}
+def _leftovers(platform: Platform) -> list[Path]:
+    """Return the folders of jobs that ended before theirs could be removed."""
+    kept = {job_directory(platform, job) for job in records.active_jobs(platform.db)}
     folder = jobs_folder(platform)
-    for directory in folder.iterdir() if folder.is_dir() else ():
-        if directory not in kept:
-            shutil.rmtree(directory, ignore_errors=True)
+    found = folder.iterdir() if folder.is_dir() else ()
+    return [directory for directory in found if directory not in kept]
+
+
+def _remove_all(directories: list[Path]) -> None:
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 async def stop(platform: Platform) -> None:
