@@ -20,13 +20,15 @@ from sagebrush.engines.identity.evaluator import (
 from sagebrush.engines.objects import BucketRecord, ObjectEntry
 from sagebrush.services.platform import Context
 from sagebrush.services.s3.faults import fault
-from sagebrush.services.s3.grants import Grants, canned_grants, permits
+from sagebrush.services.s3.grants import Grants, canned_grants, is_public, permits
 from sagebrush.services.s3.policy_context import condition_values, is_public_policy
 from sagebrush.services.s3.settings import read_settings
 
 _SETTINGS = ("policy", "acl", "public_access_block", "ownership")
 # The owner's way back after a policy that denies everything.
 _POLICY_ACTIONS = ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
+# With lists turned off only this, which changes nothing, is still accepted.
+_HARMLESS = "bucket-owner-full-control"
 _BUCKET_PERMISSIONS = {
     "s3:ListBucket": "READ",
     "s3:ListBucketVersions": "READ",
@@ -160,6 +162,23 @@ class Access:
             return True
         grants = object_grants(self._bucket, entry)
         return permits(grants, object_permission, self._account, ignore_public=ignore_public)
+
+
+def check_lists_allowed(
+    context: Context, bucket: BucketRecord, request: dict[str, Any], grants: Grants
+) -> None:
+    """Return if the bucket's settings allow these grants.
+
+    Raises:
+        ApiError: AccessControlListNotSupported where lists are turned off, AccessDenied where
+            public ones are blocked.
+    """
+    settings = read_settings(context.db, bucket.id, _SETTINGS)
+    if lists_disabled(settings) and request.get("ACL") != _HARMLESS:
+        raise fault("AccessControlListNotSupported", BucketName=bucket.name)
+    block = settings.get("public_access_block") or {}
+    if block.get("BlockPublicAcls") and is_public(grants):
+        raise fault("AccessDenied")
 
 
 def bucket_grants(bucket: BucketRecord, settings: dict[str, Any]) -> Grants:

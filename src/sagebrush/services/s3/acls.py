@@ -6,16 +6,14 @@ from typing import Any
 
 from sagebrush.engines.objects import BucketRecord
 from sagebrush.services.platform import Context
-from sagebrush.services.s3.access import bucket_grants, lists_disabled, object_grants
+from sagebrush.services.s3.access import bucket_grants, check_lists_allowed, object_grants
 from sagebrush.services.s3.faults import fault
-from sagebrush.services.s3.grants import Grants, is_public, policy_grants, requested_grants
+from sagebrush.services.s3.grants import Grants, policy_grants, requested_grants
 from sagebrush.services.s3.owners import owner
 from sagebrush.services.s3.reach import reach_bucket, reach_object, version_member
 from sagebrush.services.s3.settings import read_settings, write_setting
 
 _SETTINGS = ("acl", "ownership", "public_access_block")
-# With lists turned off only this, which changes nothing, is still accepted.
-_HARMLESS = "bucket-owner-full-control"
 
 
 def get_bucket_acl(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -50,23 +48,6 @@ def put_object_acl(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     context.platform.objects.versions.annotate(entry, annotations)
     context.extra_headers |= _version_header(version_member(bucket, entry))
     return {}
-
-
-def check_lists_allowed(
-    context: Context, bucket: BucketRecord, request: dict[str, Any], grants: Grants
-) -> None:
-    """Return if the bucket's settings allow these grants.
-
-    Raises:
-        ApiError: AccessControlListNotSupported where lists are turned off, AccessDenied where
-            public ones are blocked.
-    """
-    settings = read_settings(context.db, bucket.id, _SETTINGS)
-    if lists_disabled(settings) and request.get("ACL") != _HARMLESS:
-        raise fault("AccessControlListNotSupported", BucketName=bucket.name)
-    block = settings.get("public_access_block") or {}
-    if block.get("BlockPublicAcls") and is_public(grants):
-        raise fault("AccessDenied")
 
 
 def _wanted(request: dict[str, Any], account: str, bucket: BucketRecord) -> Grants:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sagebrush.engines.objects import BucketRecord
 from sagebrush.services.platform import Context
-from sagebrush.services.s3.acls import check_lists_allowed
+from sagebrush.services.s3.access import check_lists_allowed
 from sagebrush.services.s3.grants import requested_grants
 from sagebrush.services.s3.locks import requested_lock
 from sagebrush.services.s3.tagging import tags_from_header

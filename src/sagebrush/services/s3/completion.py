@@ -26,7 +26,7 @@ from sagebrush.services.s3.encryption_headers import (
 from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.names import PART_BYTES_MIN
 from sagebrush.services.s3.reach import find_bucket, new_version_member, reach_bucket
-from sagebrush.services.s3.uploads import find_upload, upload_checksum
+from sagebrush.services.s3.upload_lookup import find_upload, upload_checksum
 
 
 async def complete_multipart_upload(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +87,8 @@ def _chosen_parts(
         ApiError: MalformedXML, InvalidPartOrder, InvalidPart, EntityTooSmall.
     """
     if not named:
+        raise fault("MalformedXML")
+    if any(part.get("PartNumber") is None for part in named):
         raise fault("MalformedXML")
     numbers = [part["PartNumber"] for part in named]
     if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):

@@ -39,10 +39,10 @@ async def put_object(context: Context, request: dict[str, Any]) -> dict[str, Any
                 now=context.platform.clock.now(),
                 annotations=annotations,
             )
-    return written(bucket, entry)
+    return _written(bucket, entry)
 
 
-def written(bucket: BucketRecord, entry: ObjectEntry) -> dict[str, Any]:
+def _written(bucket: BucketRecord, entry: ObjectEntry) -> dict[str, Any]:
     """Return the members that answer a finished write."""
     attributes = entry.attributes
     return {

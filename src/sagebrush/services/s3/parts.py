@@ -21,7 +21,7 @@ from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.names import PART_BYTES, check_part_number
 from sagebrush.services.s3.ranges import copy_range
 from sagebrush.services.s3.reach import reach_bucket, version_member
-from sagebrush.services.s3.uploads import find_upload, upload_checksum
+from sagebrush.services.s3.upload_lookup import find_upload, upload_checksum
 
 
 async def upload_part(context: Context, request: dict[str, Any]) -> dict[str, Any]:

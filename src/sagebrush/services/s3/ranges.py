@@ -10,8 +10,8 @@ import re
 
 from sagebrush.services.s3.faults import fault, invalid_argument
 
-_ONE_RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)")
-_COPY_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_ONE_RANGE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})")
+_COPY_RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})")
 
 
 def read_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from sagebrush.engines.objects import BucketRecord, UploadEntry, UploadNotFound
+from sagebrush.engines.objects import UploadEntry
 from sagebrush.engines.objects.checksums import ALGORITHMS
 from sagebrush.services.platform import Context
 from sagebrush.services.s3.annotations import new_annotations
@@ -15,6 +15,7 @@ from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.object_attributes import object_attributes
 from sagebrush.services.s3.owners import owner
 from sagebrush.services.s3.reach import reach_bucket
+from sagebrush.services.s3.upload_lookup import find_upload, upload_checksum
 
 _PAGE = 1000
 
@@ -130,25 +131,6 @@ def list_multipart_uploads(context: Context, request: dict[str, Any]) -> dict[st
         if shown and shown[-1].key == last_key:
             answer["NextUploadIdMarker"] = shown[-1].upload_id
     return answer
-
-
-def find_upload(context: Context, bucket: BucketRecord, request: dict[str, Any]) -> UploadEntry:
-    """Return the request's upload.
-
-    Raises:
-        ApiError: NoSuchUpload.
-    """
-    upload_id = request["UploadId"]
-    try:
-        return context.platform.objects.uploads.get(bucket, request["Key"], upload_id)
-    except UploadNotFound:
-        raise fault("NoSuchUpload", UploadId=upload_id) from None
-
-
-def upload_checksum(upload: UploadEntry) -> tuple[str, str] | None:
-    """Return (algorithm, type) of the checksum the finished object gets, if any."""
-    declared = upload.attributes.get("UploadChecksum")
-    return None if declared is None else (declared[0], declared[1])
 
 
 def _page(
