@@ -44,24 +44,43 @@ def load(port: int, request: bytes, *, connections: int, duration_s: float) -> L
 
 
 class _Connection:
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port: int, selector: selectors.BaseSelector) -> None:
+        self._port = port
+        self._selector = selector
+        self._closed = False
         self.buffer = b""
         self.started = 0.0
+        self.socket = self._connect()
+
+    def _connect(self) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self._port), timeout=30)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._selector.register(connection, selectors.EVENT_READ, self)
+        return connection
 
     def send(self, request: bytes) -> None:
+        """Send a request, over a new connection where the server closed the last one."""
+        if self._closed:
+            self._selector.unregister(self.socket)
+            self.socket.close()
+            self.socket = self._connect()
+            self._closed = False
         self.buffer = b""
         self.started = time.perf_counter()
         self.socket.sendall(request)
 
     def receive(self) -> int | None:
         """Return the status once the whole answer is here."""
-        self.buffer += self.socket.recv(1 << 20)
+        piece = self.socket.recv(1 << 20)
+        self.buffer += piece
+        if not piece:
+            self._closed = True
+            return int(self.buffer[9:12] or 599)
         end = self.buffer.find(b"\r\n\r\n")
         if end < 0:
             return None
         head = self.buffer[:end].lower()
+        self._closed = b"connection: close" in head or head.startswith(b"http/1.0")
         position = head.find(b"content-length:")
         if position >= 0:
             length = int(head[position + 15 :].split(b"\r\n", 1)[0])
@@ -75,9 +94,7 @@ class _Connection:
 def _drive(sending: object, port: int, request: bytes, connections: int, duration_s: float) -> None:
     selector = selectors.DefaultSelector()
     for _ in range(connections):
-        connection = _Connection(port)
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
-        connection.send(request)
+        _Connection(port, selector).send(request)
     started = time.perf_counter()
     counted_from, end = started + duration_s / 10, started + duration_s
     latencies: list[float] = []

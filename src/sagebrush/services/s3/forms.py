@@ -77,6 +77,8 @@ def _signed_policy(context: Context, form: Form, bucket: str) -> FormPolicy | No
                 ArgumentName="policy",
                 ArgumentValue="",
             )
+        if context.platform.settings.verify_signatures:
+            raise fault("AccessDenied")
         return None
     form_access_key(fields)
     if context.platform.settings.verify_signatures:
