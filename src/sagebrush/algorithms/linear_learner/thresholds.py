@@ -16,8 +16,9 @@ from sagebrush.algorithms.linear_learner.settings import Settings
 Doubles = NDArray[np.float64]
 
 SELECTION_BINS = 512
-# Differences below this many standard errors of the criterion say nothing.
+# Differences below this many standard errors of the criterion, or of this many rows, say nothing.
 TOLERATED_ERRORS = 0.5
+TOLERATED_ROWS = 1.5
 # By how many standard errors a threshold must be more accurate than the neutral one to replace it:
 # the 5 % level of a one-sided test.
 MOVING_ERRORS = 1.64
@@ -137,7 +138,8 @@ def sampling_tolerance(value: float, positives: float, rows: float, settings: Se
     name = settings.binary_classifier_model_selection_criteria
     size = max(rows if name == "accuracy" else positives, 1.0)
     share = min(max(value, 0.0), 1.0)
-    return TOLERATED_ERRORS * float(np.sqrt(share * (1.0 - share) / size))
+    error = float(np.sqrt(share * (1.0 - share) / size))
+    return max(TOLERATED_ERRORS * error, TOLERATED_ROWS / size)
 
 
 def confusion_at(scores: Doubles, labels: NDArray[Any], threshold: float) -> Confusion:

@@ -62,6 +62,7 @@ def test_no_threshold_is_better_than_the_calibrated_one(name: str, sample):
     scores, labels = sample
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(thresholds, "TOLERATED_ERRORS", 0.0)
+        patch.setattr(thresholds, "TOLERATED_ROWS", 0.0)
         patch.setattr(thresholds, "MOVING_ERRORS", 0.0)
         found = best_threshold(scores, labels, options(name), -100.0)
     values = criteria(name, scores, labels)
@@ -100,6 +101,7 @@ def test_confusion_at_a_threshold_counts_rows_at_it_as_positive():
 @pytest.mark.parametrize("name", NAMES)
 def test_coarse_selection_agrees_with_the_exact_one(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(thresholds, "TOLERATED_ERRORS", 0.0)
+    monkeypatch.setattr(thresholds, "TOLERATED_ROWS", 0.0)
     monkeypatch.setattr(thresholds, "MOVING_ERRORS", 0.0)
     rng = np.random.default_rng(1)
     labels = (rng.random(4000) < 0.2).astype(np.float32)
