@@ -83,6 +83,4 @@ class Context:
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of `resource` in this request's account and region."""
-        return str(
-            Arn(partition_of(self.region), service, self.region, self.account, resource)
-        )
+        return str(Arn(partition_of(self.region), service, self.region, self.account, resource))
