@@ -93,6 +93,7 @@ class KMeans:
         self.threads = threads
         self.collective = collective
         self.centers_: Floats | None = None
+        self._assigner: _Assigner | None = None
 
     def fit(self, X: Any) -> Self:
         """Cluster the rows of X, an (n, d) array or scipy sparse matrix; returns self.
@@ -244,20 +245,12 @@ class KMeans:
         X = _as_rows(X)
         if X.shape[1] != centers.shape[1]:
             raise ValueError(f"expected {centers.shape[1]} features, got {X.shape[1]}")
-        shift = centers.mean(axis=0)
-        scorer = _Scorer((centers - shift).astype(np.float64))
-
-        def block(rows: Floats) -> tuple[NDArray[np.int64], Floats]:
-            nearest = scorer.nearest(rows - shift)
-            difference = rows - centers[nearest]
-            return nearest, np.sqrt(np.einsum("ij,ij->i", difference, difference))
-
-        parts = list(self._map_blocks(block, X, shifted=False))
-        if not parts:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        return np.concatenate([part[0] for part in parts]), np.concatenate(
-            [part[1] for part in parts]
-        )
+        if self._assigner is None or self._assigner.centers is not centers:
+            self._assigner = _Assigner(centers)
+        parts = list(self._map_blocks(self._assigner, X, shifted=False))
+        nearest = [part[0] for part in parts] or [np.zeros(0, np.int64)]
+        distances = [part[1] for part in parts] or [np.zeros(0, np.float32)]
+        return np.concatenate(nearest), np.concatenate(distances)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The streaming state as named arrays, enough to go on from."""
@@ -334,6 +327,20 @@ class _Scorer:
         scores = rows @ self._centers
         scores -= self._half_norms
         return np.asarray(scores.argmax(axis=1), dtype=np.int64)
+
+
+class _Assigner:
+    """Nearest final centre of each row, and the exact distance to it."""
+
+    def __init__(self, centers: Floats) -> None:
+        self.centers = centers
+        self._shift = centers.mean(axis=0)
+        self._scorer = _Scorer((centers - self._shift).astype(np.float64))
+
+    def __call__(self, rows: Floats) -> tuple[NDArray[np.int64], Floats]:
+        nearest = self._scorer.nearest(rows - self._shift)
+        difference = rows - self.centers[nearest]
+        return nearest, np.sqrt(np.einsum("ij,ij->i", difference, difference))
 
 
 def _as_rows(X: Any) -> Any:

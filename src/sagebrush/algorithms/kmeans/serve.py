@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sagebrush.algorithms.errors import ClientError, InferenceError
 from sagebrush.algorithms.formats.inference import (
     choose_accept,
     decode_features,
@@ -25,7 +26,10 @@ class KMeansPredictor:
         """The answer to a request body; see `predictor.Predictor`."""
         media = choose_accept(accept)
         rows = decode_features(body, content_type, self._width)
-        nearest, distances = self._model.assign(rows.features)
+        try:
+            nearest, distances = self._model.assign(rows.features)
+        except ClientError as error:
+            raise InferenceError(400, str(error)) from error
         outputs = {
             "closest_cluster": nearest.astype(np.float32),
             "distance_to_cluster": distances,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sagebrush.algorithms.errors import InferenceError
 from sagebrush.algorithms.formats.inference import (
     choose_accept,
     decode_features,
@@ -34,6 +35,8 @@ class LinearPredictor:
         if rows.features.shape[0] == 0:
             return encode_response({"score": np.zeros(0, np.float32)}, media)
         scores = self._learner.scores(rows.features)
+        if not np.isfinite(scores).all():
+            raise InferenceError(400, "The features must be finite numbers.")
         outputs: dict[str, NDArray[Any]] = {"score": scores.astype(np.float32)}
         if not self._learner.settings.is_regression:
             outputs["predicted_label"] = self._learner.labels_of(scores)

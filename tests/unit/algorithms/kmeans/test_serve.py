@@ -52,3 +52,9 @@ def test_rows_of_another_width_are_refused(predictor: KMeansPredictor):
     with pytest.raises(InferenceError) as refused:
         predictor.invoke(b"1,2,3", "text/csv", "")
     assert refused.value.status == 400
+
+
+def test_features_that_are_no_numbers_are_refused(predictor: KMeansPredictor):
+    with pytest.raises(InferenceError) as refused:
+        predictor.invoke(b"1,nan", "text/csv", "")
+    assert refused.value.status == 400

@@ -72,3 +72,11 @@ def test_rows_of_another_width_are_refused(tmp_path: Path):
     with pytest.raises(InferenceError) as refused:
         predictor_of(tmp_path, model, predictor_type="regressor").invoke(b"1", "text/csv", "")
     assert refused.value.status == 400
+
+
+def test_features_that_are_no_numbers_are_refused(tmp_path: Path):
+    with pytest.raises(InferenceError) as refused:
+        predictor_of(tmp_path, LinearModel(np.ones((1, 2)), np.zeros(1), 0.5)).invoke(
+            b"nan,1", "text/csv", ""
+        )
+    assert refused.value.status == 400
