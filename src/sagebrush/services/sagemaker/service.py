@@ -7,10 +7,12 @@ A resource file joins by its name in `_RESOURCES`; a module with `start` and `st
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from pathlib import Path
 
 from sagebrush.services.declaration import Service
+from sagebrush.run.families import StartError
 from sagebrush.services.platform import Platform
 
 _PACKAGE = "sagebrush.services.sagemaker"
@@ -44,10 +46,20 @@ async def _stop(platform: Platform) -> None:
             await module.stop(platform)
 
 
+async def _prewarm(platform: Platform) -> None:
+    """Load the algorithms' parent before the first job needs it."""
+    try:
+        await platform.supervisor.prewarm(BASE_FAMILY)
+    except StartError as error:
+        # The first job will say so, too, in its FailureReason.
+        _log.warning("cannot preload the algorithms: %s", error)
+
+
 SERVICE = Service(
     name="sagemaker",
     modules=tuple(f"{_PACKAGE}.{name}" for name in _RESOURCES),
     migrations=Path(__file__).parent / "migrations",
     start=_start,
     stop=_stop,
+    first_use=_prewarm,
 )

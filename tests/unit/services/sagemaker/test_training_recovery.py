@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sqlite3
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,18 +20,17 @@ from .conftest import ACCOUNT, Server
 _WAITS = 'echo begun; while [ ! -e "$1/go" ]; do sleep 0.01; done; echo w > "$1/model/w"; echo done'
 
 
-def _folder(server: Server) -> Path:
-    (folder,) = server.data.glob("jobs/training/*")
-    return folder
+def _let_go(server: Server, name: str) -> None:
+    (server.root(name) / "go").touch()
 
 
-def _let_go(server: Server) -> None:
-    (_folder(server) / "hosts" / "algo-1" / "ml" / "go").touch()
+def _shim(server: Server, name: str) -> int:
+    record = json.loads((server.root(name).parents[2] / "shim.json").read_bytes())
+    return int(record["pid"])
 
 
-def _kill_shim(server: Server) -> None:
-    record = json.loads((_folder(server) / "shim.json").read_bytes())
-    os.kill(record["pid"], signal.SIGKILL)
+def _kill_shim(server: Server, name: str) -> None:
+    os.kill(_shim(server, name), signal.SIGKILL)
 
 
 def test_running_job_is_adopted(own_server: Server) -> None:
@@ -42,7 +40,7 @@ def test_running_job_is_adopted(own_server: Server) -> None:
     own_server.abandon()
     own_server.start()
     assert own_server.wait("survivor", "Training")["TrainingJobStatus"] == "InProgress"
-    _let_go(own_server)
+    _let_go(own_server, "survivor")
     job = own_server.wait("survivor")
     assert job["TrainingJobStatus"] == "Completed"
     assert own_server.log("survivor") == {"algo-1": ["begun", "done"]}
@@ -53,10 +51,10 @@ def test_running_job_is_adopted(own_server: Server) -> None:
 def test_job_that_ended_meanwhile_keeps_its_exit_status(own_server: Server) -> None:
     own_server.create("meanwhile", f"{_WAITS}; exit 7")
     own_server.wait("meanwhile", "Training")
-    folder = _folder(own_server)
+    root = own_server.root("meanwhile")
     own_server.abandon()
-    (folder / "hosts" / "algo-1" / "ml" / "go").touch()
-    while not (folder / "exit.json").exists():
+    (root / "go").touch()
+    while not (root.parents[2] / "exit.json").exists():
         os.sched_yield()
     own_server.start()
     job = own_server.wait("meanwhile")
@@ -67,7 +65,7 @@ def test_job_that_ended_meanwhile_keeps_its_exit_status(own_server: Server) -> N
 def test_job_whose_processes_died_is_failed(own_server: Server) -> None:
     own_server.create("victim", _WAITS)
     own_server.wait("victim", "Training")
-    _kill_shim(own_server)
+    _kill_shim(own_server, "victim")
     job = own_server.wait("victim")
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("InternalServerError: The processes")
@@ -76,9 +74,9 @@ def test_job_whose_processes_died_is_failed(own_server: Server) -> None:
 def test_retry_strategy_starts_it_again(own_server: Server) -> None:
     own_server.create("again", _WAITS, RetryStrategy={"MaximumRetryAttempts": 1})
     own_server.wait("again", "Training")
-    _kill_shim(own_server)
+    _kill_shim(own_server, "again")
     own_server.wait_for_attempt("again", 2)
-    _let_go(own_server)
+    _let_go(own_server, "again")
     job = own_server.wait("again")
     assert job["TrainingJobStatus"] == "Completed"
     assert own_server.transitions("again").count("Restarting") == 1
@@ -88,7 +86,7 @@ def test_retries_are_counted(own_server: Server) -> None:
     own_server.create("twice", _WAITS, RetryStrategy={"MaximumRetryAttempts": 1})
     for number in (1, 2):
         own_server.wait_for_attempt("twice", number)
-        _kill_shim(own_server)
+        _kill_shim(own_server, "twice")
     assert own_server.wait("twice")["TrainingJobStatus"] == "Failed"
 
 
@@ -166,16 +164,18 @@ def test_database_trouble_leaves_the_processes_alone(
 def test_defect_fails_the_job_and_ends_its_processes(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shims: list[int] = []
+
     async def broken(self: Watch, found: Any) -> Any:
+        shims.append(_shim(own_server, "defect"))
         raise ZeroDivisionError
 
     monkeypatch.setattr(Watch, "follow", broken)
     own_server.create("defect", "exec sleep 60")
     job = own_server.wait("defect")
     assert job["FailureReason"].startswith("InternalServerError: ")
-    record = json.loads((_folder(own_server) / "shim.json").read_bytes())
     with pytest.raises(ProcessLookupError):
-        os.kill(record["pid"], 0)
+        os.kill(shims[0], 0)
 
 
 def test_spot_job_waits_only_so_long_for_its_turn(own_server: Server) -> None:
@@ -189,7 +189,7 @@ def test_spot_job_waits_only_so_long_for_its_turn(own_server: Server) -> None:
         StoppingCondition={"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1},
     )
     assert own_server.wait("waiter")["SecondaryStatus"] == "MaxWaitTimeExceeded"
-    _let_go(own_server)
+    _let_go(own_server, "holder")
     assert own_server.wait("holder")["TrainingJobStatus"] == "Completed"
 
 
@@ -214,7 +214,7 @@ def test_jobs_beyond_the_machine_wait_in_order(own_server: Server) -> None:
     assert stopped["TrainingJobStatus"] == "Stopped"
     assert "TrainingStartTime" not in stopped
     own_server.program = "exit 0"
-    _let_go(own_server)
+    _let_go(own_server, "first")
     second, fourth = own_server.wait("second"), own_server.wait("fourth")
     assert second["TrainingJobStatus"] == fourth["TrainingJobStatus"] == "Completed"
     assert second["TrainingEndTime"] <= fourth["TrainingStartTime"]

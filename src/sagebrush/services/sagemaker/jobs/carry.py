@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -78,12 +79,12 @@ class JobRun:
 
     async def kill(self) -> None:
         """End the job's processes, if there are any, at once."""
-        try:
-            found = self._platform.supervisor.adopt(job_directory(self._platform, self._job()))
-        except StateError:
-            return  # none was ever started
-        if isinstance(found, Handle):
-            await found.kill()
+        directory = job_directory(self._platform, self._job())
+        with contextlib.suppress(StateError):  # none was ever started
+            found = self._platform.supervisor.adopt(directory)
+            if isinstance(found, Handle):
+                await found.kill()
+        await asyncio.to_thread(_remove, directory)
 
     def end(self, outcome: Outcome) -> None:
         """Write the job's end into its row."""
