@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sagebrush.algorithms.blas_threads import single_threaded_blas
 from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.kmeans.artifact import read_centers, write_centers
@@ -104,11 +105,12 @@ class KMeans:
         X = _as_rows(X)
         rng = np.random.default_rng(self.seed)
         self.start(X[rng.permutation(X.shape[0])[: self.mini_batch_size]])
-        for _ in range(self.epochs):
-            order = rng.permutation(X.shape[0])
-            for first in range(0, X.shape[0], self.mini_batch_size):
-                self.partial_fit(X[order[first : first + self.mini_batch_size]])
-        return self.finish()
+        with single_threaded_blas():
+            for _ in range(self.epochs):
+                order = rng.permutation(X.shape[0])
+                for first in range(0, X.shape[0], self.mini_batch_size):
+                    self.partial_fit(X[order[first : first + self.mini_batch_size]])
+            return self.finish()
 
     def start(self, first_batch: Any) -> Self:
         """Choose the K streaming centres among the rows of the hosts' first mini-batches.
