@@ -9,6 +9,7 @@ removed once no row does.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -21,6 +22,8 @@ from typing import Any, Protocol
 
 _FILES_PER_FOLDER = 4096
 _COPY_BYTES = 1 << 30
+# The file system or the kernel cannot; plain reading and writing remains.
+_NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 _REFERENCED = (
     "SELECT 1 FROM objects_versions WHERE file = :file"
     " UNION ALL SELECT 1 FROM objects_parts WHERE file = :file"
@@ -107,8 +110,9 @@ class FileSpace:
         target = self.path(name)
         try:
             source.rename(target)
-        except OSError:
-            # Another file system.
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
             shutil.copyfile(source, target)
             source.unlink()
         target.chmod(0o444)
@@ -192,9 +196,9 @@ def _copy_some(source: int, target: int, offset: int, size: int) -> int:
     if hasattr(os, "copy_file_range"):
         try:
             return os.copy_file_range(source, target, size, offset_src=offset)
-        except OSError:
-            # Not on this file system; sendfile (Linux) or plain reading remain.
-            pass
+        except OSError as error:
+            if error.errno not in _NO_KERNEL_COPY:
+                raise
     data = os.pread(source, min(size, 1 << 20), offset)
     return os.write(target, data) if data else 0
 

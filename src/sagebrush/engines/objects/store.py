@@ -7,6 +7,7 @@ open, or are one of their own. Bytes are received, digested, copied and removed 
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from sagebrush.store.database import Database
 # A response that was just begun opens its file within this time.
 _REMOVAL_DELAY_S = 2.0
 _LIST_PAGE = 1000
+# Another file system, links not allowed, or too many of them: the bytes are copied.
+_NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)
 
 
 class ObjectStore:
@@ -296,9 +299,8 @@ class BytesStream:
 def _hard_linked(source: Path, destination: Path) -> bool:
     try:
         destination.hardlink_to(source)
-    except FileExistsError:
-        raise
-    except OSError:
-        # Another file system, or links are not allowed: copy.
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
         return False
     return True
