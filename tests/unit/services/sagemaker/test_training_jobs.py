@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sagebrush.base.errors import ApiError
-from sagebrush.services.sagemaker.jobs import training
+from sagebrush.services.sagemaker.instances import Instance
+from sagebrush.services.sagemaker.jobs import hosts, training
 
 from .conftest import Server
 
@@ -98,6 +99,17 @@ def test_failure_reason_is_cut_to_its_limit(server: Server) -> None:
     job = server.train("long", "head -c 5000 /dev/zero | tr '\\0' x > $1/output/failure; exit 1")
     assert len(job["FailureReason"]) == 1024
     assert job["FailureReason"].endswith("xxx, exit code: 1")
+
+
+def test_job_beyond_its_memory(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not server.run(server.platform.supervisor.facilities()).limiter.startswith("cgroup"):
+        pytest.skip("no control groups here: a job is refused memory but not told apart")
+    monkeypatch.setattr(hosts, "instance_of", lambda _: Instance(2, 64 << 20))
+    job = server.train("large", "head -c 300m /dev/zero | tail -c 200m > /dev/null")
+    assert job["FailureReason"] == (
+        "ClientError: Please use an instance type with more memory, or reduce the size of training"
+        " data processed on an instance., exit code: 137"
+    )
 
 
 def test_failed_job_leaves_no_model_but_its_output(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -191,6 +192,18 @@ def test_spot_job_waits_only_so_long_for_its_turn(own_server: Server) -> None:
     assert own_server.wait("waiter")["SecondaryStatus"] == "MaxWaitTimeExceeded"
     _let_go(own_server, "holder")
     assert own_server.wait("holder")["TrainingJobStatus"] == "Completed"
+
+
+def test_job_ends_with_a_server_whose_data_do_not_stay(own_server: Server) -> None:
+    settings = dataclasses.replace(own_server.platform.settings, ephemeral=True)
+    own_server.platform.settings = settings
+    own_server.create("gone", "exec sleep 60")
+    own_server.wait("gone", "Training")
+    shim = _shim(own_server, "gone")
+    own_server.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(shim, 0)
+    own_server.start()
 
 
 def test_leftover_folders_are_removed_at_start(own_server: Server) -> None:

@@ -62,17 +62,27 @@ class TrainingRunner:
             return
 
     async def close(self) -> None:
-        """Let go of the jobs; their processes run on."""
+        """Let go of the jobs; their processes run on, except where their data do not stay."""
         self._closing = True
-        tasks = list(self._tasks.values())
+        runs, tasks = list(self._runs.values()), list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._platform.settings.ephemeral:
+            await asyncio.gather(*(run.kill() for run in runs))
 
     def _look(self) -> None:
         self._waking = False
         if self._closing:
             return
+        try:
+            self._place_all()
+        except sqlite3.Error:
+            # A full disk, say: rows cannot be changed now, later they can.
+            _log.exception("the training jobs are looked at again in %s seconds", _RETRY_S)
+            asyncio.get_running_loop().call_later(_RETRY_S, self.wake)
+
+    def _place_all(self) -> None:
         for job_id, status, secondary in records.active_statuses(self._platform.db):
             run = self._runs.get(job_id)
             if run is None:
@@ -183,5 +193,5 @@ def _remove_all(directories: list[Path]) -> None:
 
 
 async def stop(platform: Platform) -> None:
-    """Let go of the jobs; their processes run on."""
+    """Let go of the jobs; their processes run on, except where their data do not stay."""
     await runner_of(platform).close()
