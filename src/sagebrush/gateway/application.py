@@ -56,6 +56,7 @@ class Gateway:
         self._proxy = Proxy(authority, offline=offline)
         self._registry = Registry()
         self._router = Router(catalogue(), frozenset(SERVICES))
+        self._used: set[str] = set()
         self._platform: Platform
         self._listener: Listener
         self.authenticator: Authenticator
@@ -138,6 +139,8 @@ class Gateway:
             routed = self._router.route(raw)
         except RoutingError as error:
             return _failure(error.route, error, identifier)
+        if routed.service not in self._used:
+            self._begin_using(routed.service)
         handler = self._registry.handler(routed.service, routed.operation)
         if handler is None:
             return _failure(routed, unsupported(routed.service, routed.operation), identifier)
@@ -145,6 +148,12 @@ class Gateway:
         if call.is_plain:
             return call.run_at_once()
         return call.run()
+
+    def _begin_using(self, service: str) -> None:
+        self._used.add(service)
+        declared = self._registry.service(service)
+        if declared is not None and declared.first_use is not None:
+            self._platform.spawn(declared.first_use(self._platform), f"first use of {service}")
 
 
 class _Call:

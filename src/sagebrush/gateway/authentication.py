@@ -69,8 +69,6 @@ class Authenticator:
         """
         if not self._platform.settings.verify_signatures:
             return
-        if routed.operation == "PostObject":
-            return  # its signature is a field of the form, which the handler reads and checks
         if routed.operation in _OPEN_TO_ALL:
             return
         action, resource = required_permission(context, routed, parameters)

@@ -14,6 +14,7 @@ from types import ModuleType
 from sagebrush.base.errors import SagebrushError
 from sagebrush.services import SERVICES
 from sagebrush.services.declaration import Handler, Service
+from sagebrush.wire import load
 
 
 class DeclarationError(SagebrushError):
@@ -62,12 +63,15 @@ class Registry:
 
 
 def _load(declared: Service) -> dict[str, Handler]:
+    operations = {snake_case(name) for name in load(declared.name).operations}
     handlers: dict[str, Handler] = {}
     for dotted in declared.modules:
         module = importlib.import_module(dotted)
         for name, function in _own_functions(module):
             if name in handlers:
                 raise DeclarationError(f"{declared.name}: two handlers are called {name}")
+            if name not in operations:
+                raise DeclarationError(f"{dotted}.{name} is no operation of {declared.name}")
             handlers[name] = function
     return handlers
 

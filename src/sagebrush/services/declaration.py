@@ -7,8 +7,8 @@ refuses a public function that is no operation of the model.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,9 @@ class Service:
     `modules` are dotted paths of the resource files. `migrations` is the folder of the service's
     numbered SQL scripts, applied at server start. `start` runs at server start after every
     migration (reconcile rows with reality, begin background tasks), `stop` before the server ends.
+    `first_use` runs in the background from the service's first request on (what would only cost
+    memory before).
     `status` says what runs, for `sagebrush status`: plain JSON values, short.
-    `extra_operations` names handlers outside AWS's model (S3's browser form upload).
     """
 
     name: str
@@ -34,5 +35,5 @@ class Service:
     migrations: Path | None = None
     start: Callable[[Platform], Awaitable[None]] | None = None
     stop: Callable[[Platform], Awaitable[None]] | None = None
+    first_use: Callable[[Platform], Coroutine[None, None, None]] | None = None
     status: Callable[[Platform], dict[str, Any]] | None = None
-    extra_operations: frozenset[str] = field(default_factory=frozenset)

@@ -16,7 +16,7 @@ from sagebrush.services.ecr.records import (
     repository_of,
     update,
 )
-from sagebrush.services.ecr.tags import tags_of
+from sagebrush.services.ecr.tag_lists import tags_of
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 

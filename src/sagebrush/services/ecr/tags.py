@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from sagebrush.base.arns import Arn
 from sagebrush.base.errors import ApiError
 from sagebrush.services.ecr.records import Repository, find_repository, update
+from sagebrush.services.ecr.tag_lists import tags_of
 from sagebrush.services.platform import Context
 
 _MAX_TAGS = 50
@@ -39,14 +39,6 @@ def list_tags_for_resource(context: Context, request: dict[str, Any]) -> dict[st
     """Answer the tags of a repository."""
     tags = _repository(context, request["resourceArn"]).document["tags"]
     return {"tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
-
-
-def tags_of(given: Iterable[dict[str, str]]) -> dict[str, str]:
-    """Return wire tags as a mapping, or refuse a reserved key."""
-    tags = {tag["Key"]: tag["Value"] for tag in given}
-    if any(key.startswith("aws:") for key in tags):
-        raise ApiError("InvalidTagParameterException", "Tag keys must not start with aws:")
-    return tags
 
 
 def _repository(context: Context, text: str) -> Repository:

@@ -63,7 +63,7 @@ def list_policies(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 def delete_policy(context: Context, request: dict[str, Any]) -> None:
     """Remove a policy that is attached to nothing and has one version."""
     policy = find_own_policy(context, request["PolicyArn"])
-    if any(attached_to(context, request["PolicyArn"]).values()):
+    if any(_attached_to(context, request["PolicyArn"]).values()):
         raise ApiError("DeleteConflict", "Cannot delete a policy attached to entities.")
     if len(context.platform.identity.policies.versions(policy)) > 1:
         raise ApiError(
@@ -128,7 +128,7 @@ def list_entities_for_policy(context: Context, request: dict[str, Any]) -> dict[
     wanted = {"User": "user", "Group": "group", "Role": "role"}.get(request.get("EntityFilter", ""))
     holders = [
         (f"{kind}/{name}", (kind, name))
-        for kind, names in sorted(attached_to(context, request["PolicyArn"]).items())
+        for kind, names in sorted(_attached_to(context, request["PolicyArn"]).items())
         for name in names
         if wanted in (None, kind)
     ]
@@ -136,7 +136,7 @@ def list_entities_for_policy(context: Context, request: dict[str, Any]) -> dict[
     return _holder_lists(context, page.pop("Holders")) | page
 
 
-def attached_to(context: Context, arn: str) -> dict[str, list[str]]:
+def _attached_to(context: Context, arn: str) -> dict[str, list[str]]:
     """Return the names a policy is attached to, by kind of entity."""
     entities = context.platform.identity.entities
     return {
@@ -175,7 +175,7 @@ def _policy_shape(context: Context, policy: Entity) -> dict[str, Any]:
         "Arn": arn,
         "Path": policy.path,
         "DefaultVersionId": f"v{version.number}",
-        "AttachmentCount": sum(map(len, attached_to(context, arn).values())),
+        "AttachmentCount": sum(map(len, _attached_to(context, arn).values())),
         "PermissionsBoundaryUsageCount": 0,
         "IsAttachable": True,
         "Description": policy.document.get("Description"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sagebrush.base.errors import ApiError
-from sagebrush.engines.identity import PolicyDocument, PolicyMalformed
 from sagebrush.services.kms import keystore
+from sagebrush.services.kms.policy_documents import check_policy
 from sagebrush.services.platform import Context
 
 
@@ -29,15 +29,6 @@ def list_key_policies(context: Context, request: dict[str, Any]) -> dict[str, An
     """Answer the names of a key's policies."""
     keystore.find(context, request["KeyId"])
     return {"PolicyNames": ["default"], "Truncated": False}
-
-
-def check_policy(text: str) -> str:
-    """Return a key policy's text, or refuse it with MalformedPolicyDocumentException."""
-    try:
-        PolicyDocument.resource(text)
-    except PolicyMalformed as error:
-        raise ApiError("MalformedPolicyDocumentException", str(error)) from None
-    return text
 
 
 def _check_name(request: dict[str, Any]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from sagebrush.base.errors import ApiError
 from sagebrush.services.kms import keystore, material
-from sagebrush.services.kms.key_policies import check_policy
+from sagebrush.services.kms.policy_documents import check_policy
 from sagebrush.services.kms.specs import KEY_SPECS, KeySpec
-from sagebrush.services.kms.tags import tags_of
+from sagebrush.services.kms.tag_lists import tags_of
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from sagebrush.base.errors import ApiError
 from sagebrush.services.kms import keystore
+from sagebrush.services.kms.tag_lists import tags_of
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 
@@ -48,15 +48,3 @@ def list_resource_tags(context: Context, request: dict[str, Any]) -> dict[str, A
         "NextMarker": encode_token([rest[limit - 1][0]]) if truncated else None,
         "Truncated": truncated,
     }
-
-
-def tags_of(given: Iterable[dict[str, str]]) -> dict[str, str]:
-    """Return wire tags as a mapping, or refuse a key that comes twice or is reserved."""
-    tags: dict[str, str] = {}
-    for tag in given:
-        if tag["TagKey"] in tags:
-            raise ApiError("TagException", "Duplicate tag keys")
-        if tag["TagKey"].startswith("aws:"):
-            raise ApiError("TagException", "aws: prefixed tag keys are reserved")
-        tags[tag["TagKey"]] = tag["TagValue"]
-    return tags

@@ -52,5 +52,4 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     start=_start,
     stop=_stop,
-    extra_operations=frozenset({"OptionsBucket", "OptionsObject", "PostObject"}),
 )

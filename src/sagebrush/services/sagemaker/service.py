@@ -11,9 +11,12 @@ import logging
 import sys
 from pathlib import Path
 
-from sagebrush.services.declaration import Service
 from sagebrush.run.families import StartError
+from sagebrush.services.declaration import Service
 from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker.runtimes import BASE_FAMILY
+
+_log = logging.getLogger(__name__)
 
 _PACKAGE = "sagebrush.services.sagemaker"
 _RESOURCES = (
