@@ -23,7 +23,7 @@ from typing import Any, Protocol
 _FILES_PER_FOLDER = 4096
 _COPY_BYTES = 1 << 30
 # The file system or the kernel cannot; plain reading and writing remains.
-_NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+_NO_KERNEL_COPY = (errno.EXDEV, errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 _REFERENCED = (
     "SELECT 1 FROM objects_versions WHERE file = :file"
     " UNION ALL SELECT 1 FROM objects_parts WHERE file = :file"

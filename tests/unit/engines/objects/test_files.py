@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,23 @@ def test_linked_bytes_outlive_the_object(bench: Bench, tmp_path: Path, size: int
     assert bench.files() == []
     with pytest.raises(ObjectNotFound):
         bench.store.link(entry, tmp_path / "again")
+
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason="no second file system at hand")
+def test_ingest_and_link_across_file_systems(bench: Bench) -> None:
+    bench.create()
+    with tempfile.TemporaryDirectory(dir=SHARED_MEMORY) as folder:
+        source, linked = Path(folder) / "source", Path(folder) / "linked"
+        source.write_bytes(b"m" * 300_000)
+        entry = bench.run(bench.store.ingest(ACCOUNT, REGION, "bucket", "key", source))
+        assert not source.exists()
+        bench.store.link(entry, linked)
+        assert linked.read_bytes() == b"m" * 300_000
+        with pytest.raises(FileExistsError):
+            bench.store.link(entry, linked)
 
 
 def test_sweep_removes_only_what_no_row_refers_to(tmp_path: Path) -> None:
