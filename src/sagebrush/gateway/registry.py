@@ -108,9 +108,10 @@ def snake_case(operation: str) -> str:
     """Return the name AWS's Python SDK gives an operation (`ListObjectsV2`: `list_objects_v2`)."""
     name = _names.get(operation)
     if name is None:
-        text, ending = operation, ""
+        # The one word in our services' operations that the rule would split.
+        text, ending = operation.replace("OTel", "Otel"), ""
         if plural := _PLURAL_ACRONYM.search(operation):
-            text, ending = operation[: plural.start()], "_" + plural.group().lower()
+            text, ending = text[: plural.start()], "_" + plural.group().lower()
         text = _CAPITAL.sub(r"\1_\2", _WORD.sub(r"\1_\2", text))
         name = _names[operation] = (text.lower() + ending).lstrip("_")
     return name
