@@ -89,14 +89,15 @@ def test_delete_needs_an_empty_user(iam: Any, refusal: Any) -> None:
     iam.attach_user_policy(UserName="bob", PolicyArn=POLICY)
     iam.put_user_policy(UserName="bob", PolicyName="p", PolicyDocument=DOCUMENT)
     iam.add_user_to_group(UserName="bob", GroupName="g")
-    undo = [
-        lambda: iam.delete_access_key(UserName="bob", AccessKeyId=key),
-        lambda: iam.remove_user_from_group(UserName="bob", GroupName="g"),
-        lambda: iam.detach_user_policy(UserName="bob", PolicyArn=POLICY),
-        lambda: iam.delete_user_policy(UserName="bob", PolicyName="p"),
-    ]
-    for step in undo:
-        assert refusal(iam.delete_user, UserName="bob")[0] == "DeleteConflict"
+    undo = {
+        "access keys": lambda: iam.delete_access_key(UserName="bob", AccessKeyId=key),
+        "from group": lambda: iam.remove_user_from_group(UserName="bob", GroupName="g"),
+        "detach all policies": lambda: iam.detach_user_policy(UserName="bob", PolicyArn=POLICY),
+        "delete policies": lambda: iam.delete_user_policy(UserName="bob", PolicyName="p"),
+    }
+    for what, step in undo.items():
+        code, message = refusal(iam.delete_user, UserName="bob")
+        assert (code, what in message) == ("DeleteConflict", True)
         step()
     iam.delete_user(UserName="bob")
 
