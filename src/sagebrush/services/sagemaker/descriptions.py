@@ -10,6 +10,7 @@ from sagebrush.services.sagemaker.records import TrainingJob
 from sagebrush.store.database import Row
 
 DEFAULT_MAX_RUNTIME_S = 86_400
+SUMMARY_COLUMNS = "id, name, status, secondary_status, created, modified, started, ended"
 _NOT_DESCRIBED = ("Tags", "SessionChainingConfig")
 
 
@@ -116,16 +117,17 @@ def _whole_seconds(duration_s: float) -> int:
     return max(1, round(duration_s))
 
 
-def summary(account: str, region: str, row: Row) -> dict[str, Any]:
-    """Return a row of jobs as ListTrainingJobs tells it."""
+def summary(arn_prefix: str, row: Row) -> dict[str, Any]:
+    """Return a row of `SUMMARY_COLUMNS` as ListTrainingJobs tells it."""
+    _, name, status, secondary, created, modified, started, ended = row
     told: dict[str, Any] = {
-        "TrainingJobName": row["name"],
-        "TrainingJobArn": job_arn(account, region, row["name"]),
-        "CreationTime": row["created"],
-        "LastModifiedTime": row["modified"],
-        "TrainingJobStatus": row["status"],
-        "SecondaryStatus": row["secondary_status"],
+        "TrainingJobName": name,
+        "TrainingJobArn": arn_prefix + name,
+        "CreationTime": created,
+        "LastModifiedTime": modified,
+        "TrainingJobStatus": status,
+        "SecondaryStatus": secondary,
     }
-    if row["ended"] is not None and row["started"] is not None:
-        told["TrainingEndTime"] = row["ended"]
+    if ended is not None and started is not None:
+        told["TrainingEndTime"] = ended
     return told

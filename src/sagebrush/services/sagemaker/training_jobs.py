@@ -10,7 +10,7 @@ from typing import Any
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults, records, tagging
-from sagebrush.services.sagemaker.descriptions import describe, job_arn, summary
+from sagebrush.services.sagemaker.descriptions import SUMMARY_COLUMNS, describe, job_arn, summary
 from sagebrush.services.sagemaker.jobs.training import runner_of
 from sagebrush.services.sagemaker.records import TrainingJob
 from sagebrush.services.sagemaker.training_requests import check_training_request
@@ -54,22 +54,20 @@ def list_training_jobs(context: Context, request: dict[str, Any]) -> dict[str, A
     conditions, values = _filters(context, request)
     if token := request.get("NextToken"):
         position = decode_token(token)
-        if len(position) != 2:
+        if len(position) != 2 or not all(isinstance(item, str | int | float) for item in position):
             raise faults.invalid("The specified pagination token is invalid.")
         conditions.append(f"({column}, id) {'<' if descending else '>'} (?, ?)")
         values += position
     limit = request.get("MaxResults", _PAGE)
     order = "DESC" if descending else "ASC"
     rows = context.db.all(
-        "SELECT id, name, status, secondary_status, created, modified, started, ended"
-        f" FROM sagemaker_training_jobs WHERE {' AND '.join(conditions)}"
+        f"SELECT {SUMMARY_COLUMNS} FROM sagemaker_training_jobs WHERE {' AND '.join(conditions)}"
         f" ORDER BY {column} {order}, id {order} LIMIT ?",
         (*values, limit + 1),
     )
     shown = rows[:limit]
-    answer: dict[str, Any] = {
-        "TrainingJobSummaries": [summary(context.account, context.region, row) for row in shown]
-    }
+    prefix = job_arn(context.account, context.region, "")
+    answer: dict[str, Any] = {"TrainingJobSummaries": [summary(prefix, row) for row in shown]}
     if len(rows) > limit:
         answer["NextToken"] = encode_token([shown[-1][column], shown[-1]["id"]])
     return answer

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sagebrush.base.errors import ApiError
+from sagebrush.services.pages import encode_token
 from sagebrush.services.sagemaker.instances import Instance
 from sagebrush.services.sagemaker.jobs import hosts, training
 
@@ -208,9 +209,10 @@ def test_list_page_skips_nothing_filtered(server: Server) -> None:
     assert "NextToken" not in page
 
 
-def test_list_with_foreign_token_is_refused(server: Server) -> None:
+@pytest.mark.parametrize("token", ["what", "W10=", encode_token([{}, 1]), encode_token([1])])
+def test_list_with_foreign_token_is_refused(server: Server, token: str) -> None:
     with pytest.raises(ApiError, match="pagination token"):
-        server.call("ListTrainingJobs", NextToken="what")
+        server.call("ListTrainingJobs", NextToken=token)
 
 
 def test_delete_frees_the_name_and_the_tags(server: Server) -> None:
