@@ -29,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offline", action="store_true", help="refuse to tunnel to hosts that are not AWS's"
     )
-    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="-- CMD…")
+    parser.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="-- CMD…", help="the command to run"
+    )
 
 
 def command(parsed: argparse.Namespace) -> int:

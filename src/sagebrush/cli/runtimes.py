@@ -17,17 +17,23 @@ The newest version of every algorithm runs in the environment sagebrush is insta
 image tags whose numbers or files differ have an environment of their own, built on first use;
 prepare it beforehand on a machine that will have no network.
 
-  sagebrush runtimes                    list them
-  sagebrush runtimes prepare --all      build every one
-  sagebrush runtimes prepare xgboost_1  build one
-  sagebrush runtimes remove xgboost_1   remove one
+  sagebrush runtimes                      list them
+  sagebrush runtimes prepare --all        build every one
+  sagebrush runtimes prepare xgboost-1.7  build one
+  sagebrush runtimes remove xgboost-1.7   remove one
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.epilog = _EPILOG
-    parser.add_argument("action", nargs="?", choices=("list", "prepare", "remove"), default="list")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "prepare", "remove"),
+        default="list",
+        help="what to do (%(default)s):",
+    )
     parser.add_argument("name", nargs="*", help="environments to prepare or remove")
     parser.add_argument("--all", action="store_true", help="prepare or remove every one")
 

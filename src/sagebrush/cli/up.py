@@ -19,7 +19,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="port (%(default)s); 0 takes a free one"
+        "--port",
+        type=int,
+        default=os.environ.get("SAGEBRUSH_PORT", DEFAULT_PORT),
+        help="port (default: $SAGEBRUSH_PORT or %(default)s); 0 takes a free one",
     )
     parser.add_argument(
         "--ephemeral",
