@@ -26,9 +26,9 @@ def list_tags(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     require_resource(context, arn)
     tags = tagging.tags_of(context.db, arn)
     if token := request.get("NextToken"):
-        shown = decode_token(token)[0]
+        position = decode_token(token)
         keys = [tag["Key"] for tag in tags]
-        tags = tags[keys.index(shown) + 1 :] if shown in keys else []
+        tags = tags[keys.index(position[0]) + 1 :] if position and position[0] in keys else []
     limit = request.get("MaxResults", _PAGE)
     answer: dict[str, Any] = {"Tags": tags[:limit]}
     if len(tags) > limit:

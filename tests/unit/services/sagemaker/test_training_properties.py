@@ -34,7 +34,7 @@ _POOLS: dict[str, list[Any]] = {
     "RoleArn": [ROLE],
     "TrainingJobName": ["fuzzed"],
     "ResourceArn": [f"arn:aws:sagemaker:us-fuzz-1:{ACCOUNT}:training-job/fuzzed", "arn:aws:x"],
-    "NextToken": ["", "e30=", "WzEsMl0=", "WyJhIiwiYiJd", "#"],
+    "NextToken": ["", "W10=", "W3t9LCAxXQ==", "e30=", "WzEsMl0=", "WyJhIiwiYiJd", "#"],
     "MetricRegex": ["(a)"] * 5 + ["(", "a"],
     "ResourcePropertyName": ["TrainingJobName", "Tags.a", "InputDataConfig.ChannelName", "..", "A"],
     "FilterValue": ["1", "a", "2020-01-01T00:00:00", "a,b"],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from sagebrush.base.errors import ApiError
 
-from .conftest import KMEANS, Server
+from .conftest import ACCOUNT, KMEANS, Server
 
 _SPECIFICATION = {"TrainingImage": KMEANS, "TrainingInputMode": "File"}
 
@@ -98,3 +99,24 @@ def test_image_of_any_account_and_region(server: Server) -> None:
     )
     assert job["TrainingJobStatus"] == "Completed"
     assert job["AlgorithmSpecification"]["TrainingImage"] == image
+
+
+@pytest.mark.parametrize(
+    ("role", "problem"),
+    [
+        (f"arn:aws:iam::{ACCOUNT}:role/nobody-made-this", "Could not assume role"),
+        ("arn:aws:iam::999999999999:role/SageMakerRole", "Cross-account pass role"),
+    ],
+)
+def test_role_must_exist_where_identities_are_checked(
+    server: Server, monkeypatch: pytest.MonkeyPatch, role: str, problem: str
+) -> None:
+    settings = dataclasses.replace(server.platform.settings, verify_signatures=True)
+    monkeypatch.setattr(server.platform, "settings", settings)
+    with pytest.raises(ApiError, match=problem):
+        server.call("CreateTrainingJob", **server.request("no", RoleArn=role))
+
+
+def test_any_role_will_do_where_identities_are_not_checked(server: Server) -> None:
+    role = "arn:aws:iam::999999999999:role/whatever"
+    assert server.train("trusting", "exit 0", RoleArn=role)["TrainingJobStatus"] == "Completed"
