@@ -109,9 +109,11 @@ def test_expect_100_continue_is_honoured(server: PrivateServer) -> None:
     with socket.create_connection(address(server), timeout=20) as connection:
         connection.sendall(
             b"PUT /expecting HTTP/1.1\r\nhost: x\r\n"
-            b"expect: 100-continue\r\ncontent-length: 0\r\n\r\n"
+            b"expect: 100-continue\r\ncontent-length: 1\r\n\r\n"
         )
-        assert connection.recv(65536).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b" ")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_tls_and_http_share_the_port(server: PrivateServer) -> None:

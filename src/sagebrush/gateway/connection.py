@@ -147,7 +147,12 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method().decode("ascii")
         length_text = headers.get("content-length")
         length = int(length_text) if length_text and length_text.isdigit() else None
-        body = RequestBody(length, self._pause_reading, self._resume_reading)
+        # A client that asks whether to go on is told so once a handler reads the body: what is
+        # refused for its headers alone is refused without it.
+        asks = headers.get("expect", "").lower() == "100-continue"
+        body = RequestBody(
+            length, self._pause_reading, self._resume_reading, self._go_on if asks else None
+        )
         request = Request(
             method,
             self._url.decode("latin-1"),
@@ -159,14 +164,16 @@ class Connection(asyncio.Protocol):
             self._headers,
         )
         self._current_body = body
-        if headers.get("expect", "").lower() == "100-continue":
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         chunked = "transfer-encoding" in headers
-        if method == "CONNECT" or (not chunked and (length or 0) <= _BUFFERED_BODY_BYTES):
+        short = not chunked and not asks and (length or 0) <= _BUFFERED_BODY_BYTES
+        if method == "CONNECT" or short:
             self._deferred = request
         else:
             self._deferred = None
             self._enqueue(request)
+
+    def _go_on(self) -> None:
+        self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece of the body on."""

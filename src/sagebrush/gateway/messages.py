@@ -31,6 +31,7 @@ class RequestBody:
         "_chunks",
         "_done",
         "_error",
+        "_invite",
         "_pause",
         "_paused",
         "_resume",
@@ -41,9 +42,15 @@ class RequestBody:
     )
 
     def __init__(
-        self, length: int | None, pause: Callable[[], None], resume: Callable[[], None]
+        self,
+        length: int | None,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+        invite: Callable[[], None] | None = None,
     ) -> None:
+        """`invite` is called once somebody wants the body: the client waits for that."""
         self.length = length
+        self._invite = invite
         self.trailers: dict[str, str] = {}
         self._chunks: deque[bytes] = deque()
         self._size = 0
@@ -107,6 +114,9 @@ class RequestBody:
         return b"".join(parts)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._invite is not None and not self._done:
+            self._invite()
+            self._invite = None
         while True:
             while self._chunks:
                 chunk = self._chunks.popleft()
