@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -309,6 +310,28 @@ def test_broken_upload_is_never_visible(server: PrivateServer, client: Any, buck
     client.put_object(Bucket=bucket, Key="after", Body=b"")
     keys = [item["Key"] for item in client.list_objects_v2(Bucket=bucket)["Contents"]]
     assert keys == ["after"]
+
+
+def test_continue_is_said_only_to_those_who_may_write(
+    server: PrivateServer, client: Any, bucket: str
+) -> None:
+    def first_line(key: str) -> bytes:
+        port = int(server.endpoint.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(
+                f"PUT /{bucket}/{key} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 4\r\n"
+                "expect: 100-continue\r\n\r\n".encode()
+            )
+            line = connection.recv(4096).partition(b"\r\n")[0]
+            if b" 100 " in line:
+                connection.sendall(b"data")
+                assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+            return line
+
+    assert first_line("key") == b"HTTP/1.1 403 Forbidden"
+    client.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    assert first_line("key") == b"HTTP/1.1 100 Continue"
+    assert client.get_object(Bucket=bucket, Key="key")["Body"].read() == b"data"
 
 
 def resident_bytes(pid: int) -> int:

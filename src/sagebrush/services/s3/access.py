@@ -57,7 +57,7 @@ class Access:
         self._context = context
         self._bucket = bucket
         self._settings = read_settings(context.db, bucket.id, _SETTINGS)
-        self._account = None if context.principal.kind == "Anonymous" else context.account
+        self._account = calling_account(context, bucket)
 
     @property
     def is_owner(self) -> bool:
@@ -162,6 +162,17 @@ class Access:
             return True
         grants = object_grants(self._bucket, entry)
         return permits(grants, object_permission, self._account, ignore_public=ignore_public)
+
+
+def calling_account(context: Context, bucket: BucketRecord) -> str | None:
+    """Return the caller's account as `bucket` sees it; None for an anonymous caller.
+
+    Where signatures are not checked, an unsigned request counts as one of the default account:
+    in its own buckets it may do everything, for anyone else's it is anonymous.
+    """
+    principal = context.principal
+    unsigned = not principal.access_key and context.account != bucket.account
+    return None if principal.kind == "Anonymous" or unsigned else context.account
 
 
 def check_lists_allowed(

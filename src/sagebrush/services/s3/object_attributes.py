@@ -6,7 +6,7 @@ from typing import Any
 
 from sagebrush.engines.objects import BucketRecord
 from sagebrush.services.platform import Context
-from sagebrush.services.s3.access import object_ownership
+from sagebrush.services.s3.access import calling_account, object_ownership
 from sagebrush.services.s3.encryption_headers import encryption_attributes
 from sagebrush.services.s3.faults import fault
 from sagebrush.services.s3.names import check_key, check_metadata
@@ -62,9 +62,8 @@ def object_owner(context: Context, bucket: BucketRecord, request: dict[str, Any]
 
     What nobody in particular wrote belongs to the bucket's owner.
     """
-    if context.principal.kind == "Anonymous":
-        return bucket.account
-    if context.account == bucket.account:
+    account = calling_account(context, bucket)
+    if account is None or account == bucket.account:
         return bucket.account
     ownership = object_ownership(read_settings(context.db, bucket.id, ("ownership",)))
     gives_away = (
@@ -72,7 +71,7 @@ def object_owner(context: Context, bucket: BucketRecord, request: dict[str, Any]
     )
     if ownership == "BucketOwnerEnforced" or gives_away:
         return bucket.account
-    return context.account
+    return account
 
 
 def described(request: dict[str, Any]) -> dict[str, Any]:
