@@ -10,7 +10,8 @@ from sagebrush.engines.fleets.errors import (
     ServerTimeoutError,
     StartError,
 )
-from sagebrush.engines.fleets.fleets import Fleets, VariantPlan
+from sagebrush.engines.fleets.fleets import Fleets, Observer, VariantPlan
+from sagebrush.engines.fleets.router import Router, Variant
 from sagebrush.engines.fleets.server import MEMBER_NAME, SOCKET_NAME, ModelServer
 
 __all__ = [
@@ -23,9 +24,12 @@ __all__ = [
     "NoSuchFleetError",
     "NoSuchVariantError",
     "NotReadyError",
+    "Observer",
+    "Router",
     "ServerLostError",
     "ServerTimeoutError",
     "StartError",
+    "Variant",
     "VariantPlan",
     "compose",
 ]

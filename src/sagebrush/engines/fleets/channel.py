@@ -22,6 +22,8 @@ from sagebrush.engines.fleets.errors import (
 )
 
 _MAXIMUM_IDLE = 64
+_FIRST_FINAL_STATUS = 200
+_BODILESS = frozenset({204, 304})
 _MAXIMUM_ADDRESS_BYTES = 107
 
 
@@ -41,9 +43,10 @@ class Channel(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Answer] | None = None
         self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser
+        self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
+        self._until_close = False
         self._answered = 0
         self.reusable = True
 
@@ -52,8 +55,10 @@ class Channel(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Fail the request under way."""
+        """End the answer whose body lasts until the close; fail any other request under way."""
         self.reusable = False
+        if self._until_close and _exc is None:
+            self._resolve()
         if self._answered and not self._headers:
             # A kept-alive connection that ends unused says that its server went, not that the
             # request killed it.
@@ -62,29 +67,44 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the answer."""
+        if self._answer is None or self._answer.done():
+            self._break_off("the model server sent what nobody asked for")
+            return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._break_off(f"the model server's answer is not valid HTTP: {error}")
+
+    def on_message_begin(self) -> None:
+        """Notice a second answer to one request: which is whose could not be told any more."""
+        if self._answer is not None and self._answer.done():
             self.reusable = False
-            self._fail(ServerLostError(f"the model server's answer is not valid HTTP: {error}"))
-            self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header of the answer."""
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """Notice a body that nothing but the end of the connection delimits."""
+        headers = self._headers
+        self._until_close = (
+            "content-length" not in headers
+            and "transfer-encoding" not in headers
+            and self._parser.get_status_code() not in _BODILESS
+        )
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the answer's body."""
         self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        """Resolve the request with the whole answer."""
+        """Resolve the request with the whole answer; informational ones only precede it."""
+        if self._parser.get_status_code() < _FIRST_FINAL_STATUS:
+            self._headers = {}
+            return
         if not self._parser.should_keep_alive():
             self.reusable = False
-        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._answered += 1
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, body))
+        self._resolve()
 
     async def request(self, message: bytes, timeout_s: float) -> Answer:
         """Send a whole request and return the answer.
@@ -95,29 +115,41 @@ class Channel(asyncio.Protocol):
         """
         if self._transport is None or self._transport.is_closing():
             raise NobodyListensError("the model server closed the connection")
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers = {}
-        self._chunks = []
-        self._answer = self._loop.create_future()
+        if self._answered:
+            self._parser = httptools.HttpResponseParser(self)
+            self._headers = {}
+            self._chunks = []
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._answer = answer
         # A timer handle costs a fraction of asyncio.timeout's task bookkeeping.
         timer = self._loop.call_later(timeout_s, self._expire, timeout_s)
         try:
             self._transport.write(message)
-            return await self._answer
+            return await answer
         finally:
             timer.cancel()
-            if not self._answer.done() or self._answer.cancelled():
+            if not answer.done() or answer.cancelled():
                 self.reusable = False
             self._answer = None
 
     def close(self) -> None:
         """Close the connection."""
+        self.reusable = False
         if self._transport is not None:
             self._transport.close()
 
+    def _resolve(self) -> None:
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._answered += 1
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, body))
+
     def _expire(self, timeout_s: float) -> None:
-        self.reusable = False
         self._fail(ServerTimeoutError(f"no answer from the model server within {timeout_s:g} s"))
+        self.close()
+
+    def _break_off(self, reason: str) -> None:
+        self._fail(ServerLostError(reason))
         self.close()
 
     def _fail(self, error: Exception) -> None:
@@ -132,6 +164,7 @@ class ChannelPool:
         self._socket = socket
         self._folder = -1
         self._idle: list[Channel] = []
+        self._closed = False
         self.outstanding = 0
 
     async def request(self, message: bytes, timeout_s: float) -> Answer:
@@ -152,7 +185,8 @@ class ChannelPool:
             self.outstanding -= 1
 
     def close(self) -> None:
-        """Close every idle connection."""
+        """Close every idle connection; those in use close once they are answered."""
+        self._closed = True
         for channel in self._idle:
             channel.close()
         self._idle.clear()
@@ -183,15 +217,18 @@ class ChannelPool:
         return f"/proc/self/fd/{self._folder}/{self._socket.name}"
 
     def _give(self, channel: Channel) -> None:
-        if channel.reusable and len(self._idle) < _MAXIMUM_IDLE:
+        if channel.reusable and not self._closed and len(self._idle) < _MAXIMUM_IDLE:
             self._idle.append(channel)
         else:
             channel.close()
 
 
 def compose(method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> bytes:
-    """Return the bytes of a request to a model server."""
+    """Return the bytes of a request to a model server; line breaks in values become spaces."""
     lines = [f"{method} {path} HTTP/1.1\r\nhost: model\r\n"]
-    lines.extend(f"{name}: {value}\r\n" for name, value in headers)
+    for name, value in headers:
+        if "\n" in value or "\r" in value:
+            value = " ".join(value.splitlines())
+        lines.append(f"{name}: {value}\r\n")
     lines.append(f"content-length: {len(body)}\r\n\r\n")
     return "".join(lines).encode("latin-1", "replace") + body

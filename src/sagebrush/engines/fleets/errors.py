@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sagebrush.base.errors import SagebrushError
+
+if TYPE_CHECKING:
+    from sagebrush.engines.fleets.router import Variant
 
 
 class FleetError(SagebrushError):
-    """Root of the errors of this engine."""
+    """Root of the errors of this engine; `variant` is the one it happened to, where known."""
+
+    variant: Variant | None = None
 
 
 class NoSuchFleetError(FleetError):
-    """No fleet of that name serves."""
+    """Nothing is published at that address."""
 
 
 class NoSuchVariantError(FleetError):

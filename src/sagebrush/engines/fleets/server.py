@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from sagebrush.base.errors import StateError
+from sagebrush.base.errors import SagebrushError, StateError
 from sagebrush.engines.fleets.channel import Answer, ChannelPool, compose
 from sagebrush.engines.fleets.errors import FleetError, StartError
 from sagebrush.run.spec import ProcessSpec
@@ -21,6 +21,7 @@ _PING = compose("GET", "/ping", ())
 _PING_INTERVAL_S = 0.005
 _PING_LONGEST_S = 0.25
 _PING_TIMEOUT_S = 2.0
+_RESTART_TIMEOUT_S = 240.0
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 10.0
 # A process that served this long has shown that it can: the next restart is immediate again.
@@ -39,7 +40,8 @@ class ModelServer:
     """A process that answers invocations, and its replacement when it dies.
 
     Each process has a directory of its own below `folder`, numbered from 1; the highest number is
-    the one that serves, so that a restarted server finds it without any record.
+    the one that serves, so that a restarted server finds it without any record. `on_started` and
+    `on_ended` get that directory; it is not removed before `on_ended` has returned.
     """
 
     def __init__(
@@ -48,17 +50,18 @@ class ModelServer:
         folder: Path,
         make_spec: SpecFactory,
         on_started: Callable[[Path], None],
+        on_ended: Callable[[Path], Awaitable[None]],
     ) -> None:
         self._supervisor = supervisor
         self.folder = folder
         self._make_spec = make_spec
         self._on_started = on_started
+        self._on_ended = on_ended
         self._pool: ChannelPool | None = None
         self._handle: Handle | None = None
+        self._launching: asyncio.Task[Handle] | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._stopping = False
         self.healthy = False
-        self.restarts = 0
 
     @property
     def outstanding(self) -> int:
@@ -72,9 +75,8 @@ class ModelServer:
             StartError: none answered pings within `timeout_s`, or they ended several times.
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
-        handle = _left_behind(self._supervisor, self.folder)
-        if handle is not None:
-            self._on_started(handle.directory)
+        handle = await self._adopted()
+        words = ""
         for _ in range(_ATTEMPTS_AT_CREATION):
             if handle is None:
                 handle = await self._launch()
@@ -84,6 +86,7 @@ class ModelServer:
             words = _last_words(handle.directory / f"{MEMBER_NAME}.log")
             if handle.alive:
                 break
+            await self._on_ended(handle.directory)
             handle = None
         await self.stop(grace_s=0)
         raise StartError(words or "the model server did not answer pings")
@@ -94,105 +97,141 @@ class ModelServer:
         return await self._pool.request(message, timeout_s)
 
     async def stop(self, grace_s: float) -> None:
-        """End the process for good and remove its directories."""
-        self._stopping = True
+        """End the process for good and remove its directories; `start` must not run any more."""
         self.healthy = False
         if self._watcher is not None:
             self._watcher.cancel()
-        if self._handle is not None and self._handle.alive:
-            self._handle.stop(grace_s)
-            await self._handle.wait()
+            await asyncio.wait([self._watcher])
+        if self._launching is not None:
+            # What is being forked cannot be called back; it must be there to be ended.
+            await asyncio.wait([self._launching])
+        if self._handle is not None:
+            await _end(self._handle, grace_s)
+            await self._on_ended(self._handle.directory)
         if self._pool is not None:
             self._pool.close()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
-    @staticmethod
-    async def end_leftover(supervisor: Supervisor, folder: Path, grace_s: float) -> None:
-        """End the process that an earlier server left below `folder`, if it still runs."""
-        handle = _left_behind(supervisor, folder)
-        if handle is not None:
-            handle.stop(grace_s)
-            await handle.wait()
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-    def release(self) -> None:
-        """Stop watching and leave the process running, for the next server to adopt."""
-        self._stopping = True
-        if self._watcher is not None:
-            self._watcher.cancel()
-        if self._pool is not None:
-            self._pool.close()
+    async def _adopted(self) -> Handle | None:
+        running = left_behind(self._supervisor, self.folder)
+        if not running:
+            return None
+        for stray in running[:-1]:
+            await stray.kill()
+        self._handle = running[-1]
+        self._on_started(self._handle.directory)
+        return self._handle
 
     async def _launch(self) -> Handle:
+        """Start a process; a cancelled caller leaves it to `stop`."""
+        self._launching = asyncio.create_task(self._launch_uninterrupted())
+        return await asyncio.shield(self._launching)
+
+    async def _launch_uninterrupted(self) -> Handle:
         directory = await asyncio.to_thread(_next_directory, self.folder)
-        handle = await self._supervisor.start(self._make_spec(directory))
+        self._handle = await self._supervisor.start(self._make_spec(directory))
         self._on_started(directory)
-        return handle
+        return self._handle
 
     async def _becomes_healthy(self, handle: Handle, deadline: float) -> bool:
-        self._handle = handle
         pool = ChannelPool(handle.directory / "run" / SOCKET_NAME)
         loop = asyncio.get_running_loop()
         pause_s = _PING_INTERVAL_S
-        while loop.time() < deadline and handle.alive:
-            with contextlib.suppress(FleetError):
-                answer = await pool.request(_PING, _PING_TIMEOUT_S)
-                if answer.status == 200:
-                    self._pool = pool
-                    self.healthy = True
-                    return True
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.2, _PING_LONGEST_S)
-        pool.close()
-        return False
+        try:
+            while loop.time() < deadline and handle.alive:
+                with contextlib.suppress(FleetError):
+                    answer = await pool.request(_PING, _PING_TIMEOUT_S)
+                    if answer.status == 200:
+                        self._serve_through(pool)
+                        return True
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 1.2, _PING_LONGEST_S)
+            return False
+        finally:
+            if self._pool is not pool:
+                pool.close()
+
+    def _serve_through(self, pool: ChannelPool) -> None:
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = pool
+        self.healthy = True
 
     async def _watch(self, handle: Handle) -> None:
-        """Replace the process whenever it ends, until stopped."""
+        """Replace the process whenever it ends, until cancelled."""
         loop = asyncio.get_running_loop()
         pause_s = _FIRST_PAUSE_S
         while True:
             started = loop.time()
             await handle.wait()
             self.healthy = False
-            if self._stopping:
-                return
-            self.restarts += 1
+            await self._on_ended(handle.directory)
             if loop.time() - started > _PROVEN_S:
                 pause_s = _FIRST_PAUSE_S
             _log.warning("model server %s ended; starting it again", handle.directory)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-            handle = await self._launch()
-            await self._becomes_healthy(handle, loop.time() + 240.0)
+            try:
+                handle = await self._launch()
+            except (SagebrushError, OSError) as error:
+                _log.warning("model server %s cannot be started: %s", self.folder, error)
+                continue
+            healthy = await self._becomes_healthy(handle, loop.time() + _RESTART_TIMEOUT_S)
+            if not healthy and handle.alive:
+                _log.warning("model server %s answers no pings", handle.directory)
+                await handle.kill()
 
 
-def _left_behind(supervisor: Supervisor, folder: Path) -> Handle | None:
-    """Return the process that an earlier server started below `folder`, if it still runs."""
-    number = _latest(folder)
-    if number == 0:
-        return None
+def left_behind(supervisor: Supervisor, folder: Path) -> list[Handle]:
+    """Return the processes that an earlier server started below `folder` and that still run.
+
+    One is usual. There are more when that server died while it replaced a process.
+    """
+    running = []
+    for number in _numbers(folder):
+        try:
+            found = supervisor.adopt(folder / str(number))
+        except StateError:
+            # That server ended between making the directory and starting the process.
+            continue
+        if isinstance(found, Handle):
+            running.append(found)
+    return running
+
+
+async def end_leftover(supervisor: Supervisor, folder: Path, grace_s: float) -> None:
+    """End what an earlier server left running below `folder`, and remove that."""
+    for handle in left_behind(supervisor, folder):
+        await _end(handle, grace_s)
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _end(handle: Handle, grace_s: float) -> None:
+    if not handle.alive:
+        return
     try:
-        found = supervisor.adopt(folder / str(number))
-    except StateError:
-        # That server ended between making the directory and starting the process.
-        return None
-    return found if isinstance(found, Handle) else None
+        handle.stop(grace_s)
+    except OSError as error:
+        _log.warning("%s is stopped without a request: %s", handle.directory, error)
+    await handle.wait()
 
 
-def _latest(folder: Path) -> int:
-    """Return the number of the newest process's directory, 0 when there is none."""
+def _numbers(folder: Path) -> list[int]:
+    """Return the numbers of the processes' directories, ascending."""
     if not folder.is_dir():
-        return 0
-    return max((int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()), default=0)
+        return []
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
 
 
 def _next_directory(folder: Path) -> Path:
-    """Make the next process's directory; the last one stays for its log, older ones go."""
-    number = _latest(folder) + 1
+    """Make the next process's directory; the last ones stay for their logs, older ones go."""
+    numbers = _numbers(folder)
+    number = max(numbers, default=0) + 1
     directory = folder / str(number)
     (directory / "run").mkdir(parents=True)
-    if number > _KEPT_DIRECTORIES:
-        shutil.rmtree(folder / str(number - _KEPT_DIRECTORIES), ignore_errors=True)
+    for old in numbers:
+        if old <= number - _KEPT_DIRECTORIES:
+            shutil.rmtree(folder / str(old), ignore_errors=True)
     return directory
 
 

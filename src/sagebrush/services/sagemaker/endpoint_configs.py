@@ -96,3 +96,7 @@ def _check_variant(variant: dict[str, Any]) -> None:
     for field in ("InstanceType", "InitialInstanceCount"):
         if field not in variant:
             raise faults.invalid(f"{field} is required for production variant {name}.")
+    if variant["InitialInstanceCount"] < 1:
+        raise faults.invalid(
+            f"InitialInstanceCount of production variant {name} must be at least 1."
+        )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.containers import container_of
-from sagebrush.services.sagemaker.hosting.deployments import address_of, deployments_of
+from sagebrush.services.sagemaker.hosting.deployments import deployments_of
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.tagging import add_tags
 
@@ -26,7 +28,7 @@ def create_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
     endpoint = records.insert(
         context, records.ENDPOINT, request["EndpointName"], request, "Creating"
     )
-    endpoint.state = _state(context, config, generation=1)
+    endpoint.state = _state(context, config.name, _variants(context, config), generation=1)
     records.save(context.db, endpoint, context.now)
     add_tags(context.db, endpoint.arn, request.get("Tags", []))
     deployments_of(context.platform).create(endpoint)
@@ -45,8 +47,14 @@ def describe_endpoint(context: Context, request: dict[str, Any]) -> dict[str, An
         "CreationTime": endpoint.created,
         "LastModifiedTime": endpoint.modified,
     }
+    target = endpoint.state.get("target")
     if endpoint.status in ("InService", "Updating"):
-        told["ProductionVariants"] = [_variant_summary(item) for item in endpoint.state["variants"]]
+        told["ProductionVariants"] = [
+            _variant_summary(item, wanted)
+            for item, wanted in _beside(endpoint.state, target or endpoint.state)
+        ]
+    if endpoint.status in ("Creating", "Updating"):
+        told["PendingDeploymentSummary"] = _pending(target or endpoint.state)
     return told
 
 
@@ -75,36 +83,37 @@ def update_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
         if request.get(field):
             raise faults.unsupported(f"UpdateEndpoint.{field}")
     config = records.get(context, records.ENDPOINT_CONFIG, request["EndpointConfigName"])
-    generation = endpoint.state["generation"] + 1
-    endpoint.state.pop("failure_reason", None)
-    endpoint.state["target"] = _state(context, config, generation)
-    endpoint.status = "Updating"
-    records.save(context.db, endpoint, context.now)
-    deployments_of(context.platform).update(endpoint)
+    _begin_update(context, endpoint, config.name, _variants(context, config))
     return {"EndpointArn": endpoint.arn}
 
 
 def update_endpoint_weights_and_capacities(
     context: Context, request: dict[str, Any]
 ) -> dict[str, Any]:
-    """Change the variants' shares of the traffic, at once; capacities cannot change yet."""
+    """Change the variants' shares of the traffic, at once, and how many instances each has.
+
+    Another number of instances is brought up beside the present ones, as an update is.
+    """
     endpoint = _settled(context, request["EndpointName"])
-    variants = {item["variant"]["VariantName"]: item for item in endpoint.state["variants"]}
-    weights: dict[str, float] = {}
+    changed = copy.deepcopy(endpoint.state["variants"])
+    items = {item["variant"]["VariantName"]: item for item in changed}
     for desired in request["DesiredWeightsAndCapacities"]:
         name = desired["VariantName"]
-        item = variants.get(name)
+        item = items.get(name)
         if item is None:
-            raise faults.invalid(f"The variant name {name} was not found in the endpoint.")
-        count = item["variant"]["InitialInstanceCount"]
-        if desired.get("DesiredInstanceCount", count) != count:
-            raise faults.unsupported("Changing DesiredInstanceCount of a running endpoint")
-        if "DesiredWeight" in desired:
-            weights[name] = item["weight"] = desired["DesiredWeight"]
-    if not any(item["weight"] > 0 for item in variants.values()):
+            raise faults.invalid(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
+        item["weight"] = desired.get("DesiredWeight", item["weight"])
+        item["count"] = desired.get("DesiredInstanceCount", item["count"])
+        if item["count"] < 1:
+            raise faults.unsupported(f"A DesiredInstanceCount of 0 for variant {name}")
+    if not any(item["weight"] > 0 for item in changed):
         raise faults.invalid("At least one production variant needs a weight greater than 0.")
-    records.save(context.db, endpoint, context.now)
-    context.platform.fleets.at(address_of(endpoint)).reweigh(weights)
+    if _counts(changed) != _counts(endpoint.state["variants"]):
+        _begin_update(context, endpoint, endpoint.state["config_name"], changed)
+    else:
+        endpoint.state["variants"] = changed
+        records.save(context.db, endpoint, context.now)
+        deployments_of(context.platform).reweigh(endpoint)
     return {"EndpointArn": endpoint.arn}
 
 
@@ -131,25 +140,65 @@ def _settled(context: Context, name: str) -> Resource:
     return endpoint
 
 
-def _state(context: Context, config: Resource, generation: int) -> dict[str, Any]:
-    """Copy all that the endpoint will serve out of the configuration and its models."""
+def _begin_update(
+    context: Context, endpoint: Resource, config_name: str, variants: list[dict[str, Any]]
+) -> None:
+    # No generation comes twice: what a failed one left may still be cleared away.
+    generation = max(endpoint.state["generation"], endpoint.state.get("spent", 0)) + 1
+    endpoint.state.pop("failure_reason", None)
+    endpoint.state["target"] = _state(context, config_name, variants, generation)
+    endpoint.status = "Updating"
+    records.save(context.db, endpoint, context.now)
+    deployments_of(context.platform).update(endpoint)
+
+
+def _state(
+    context: Context, config_name: str, variants: list[dict[str, Any]], generation: int
+) -> dict[str, Any]:
+    return {
+        "generation": generation,
+        "config_name": config_name,
+        "variants": variants,
+        "begun": context.now,
+    }
+
+
+def _variants(context: Context, config: Resource) -> list[dict[str, Any]]:
+    """Copy all that an endpoint will serve out of its configuration and the models."""
     variants = []
     for variant in config.request["ProductionVariants"]:
         model = records.get(context, records.MODEL, variant["ModelName"])
+        isolated = (
+            model.request.get("EnableNetworkIsolation", False)
+            or config.request.get("EnableNetworkIsolation", False)
+        )  # fmt: skip
         variants.append(
             {
                 "variant": variant,
                 "container": container_of(model.request),
                 "weight": variant.get("InitialVariantWeight", 1.0),
-                "network_isolation": model.request.get("EnableNetworkIsolation", False),
+                "count": variant["InitialInstanceCount"],
+                "network_isolation": isolated,
                 "resolved": context.now,
             }
         )
-    return {"generation": generation, "config_name": config.name, "variants": variants}
+    return variants
 
 
-def _variant_summary(item: dict[str, Any]) -> dict[str, Any]:
-    count = item["variant"]["InitialInstanceCount"]
+def _counts(variants: list[dict[str, Any]]) -> list[int]:
+    return [item["count"] for item in variants]
+
+
+def _beside(
+    state: dict[str, Any], target: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each variant with what becomes of it; with itself where it goes."""
+    wanted = {item["variant"]["VariantName"]: item for item in target["variants"]}
+    for item in state["variants"]:
+        yield item, wanted.get(item["variant"]["VariantName"], item)
+
+
+def _variant_summary(item: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     image = item["container"]["Image"]
     return {
         "VariantName": item["variant"]["VariantName"],
@@ -161,7 +210,25 @@ def _variant_summary(item: dict[str, Any]) -> dict[str, Any]:
             }
         ],
         "CurrentWeight": item["weight"],
-        "DesiredWeight": item["weight"],
-        "CurrentInstanceCount": count,
-        "DesiredInstanceCount": count,
+        "DesiredWeight": wanted["weight"],
+        "CurrentInstanceCount": item["count"],
+        "DesiredInstanceCount": wanted["count"],
+    }
+
+
+def _pending(target: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of a deployment under way."""
+    status = [{"Status": "Creating", "StartTime": target["begun"]}]
+    return {
+        "EndpointConfigName": target["config_name"],
+        "ProductionVariants": [
+            _variant_summary(item, item)
+            | {
+                "CurrentInstanceCount": 0,
+                "InstanceType": item["variant"]["InstanceType"],
+                "VariantStatus": status,
+            }
+            for item in target["variants"]
+        ],
+        "StartTime": target["begun"],
     }

@@ -13,12 +13,17 @@ from sagebrush.engines.fleets import (
     NotReadyError,
     ServerLostError,
     ServerTimeoutError,
+    Variant,
     compose,
 )
 from sagebrush.services.platform import Context
-from sagebrush.services.sagemaker_runtime.request_metrics import Outcome, metrics_of
+from sagebrush.services.sagemaker_runtime.request_metrics import Outcome, Place, metrics_of
 
 _TIMEOUT_S = 60.0
+_TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. Review the"
+    " latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+)
 _MAXIMUM_BODY_BYTES = 25 * 1024 * 1024
 # Members of InvokeEndpoint that the model server sees, and the headers they become.
 _PASSED_HEADERS = {
@@ -52,11 +57,7 @@ async def invoke_endpoint(context: Context, request: dict[str, Any]) -> dict[str
         (header, request[member]) for member, header in _PASSED_HEADERS.items() if member in request
     ]
     message = compose("POST", "/invocations", headers, body)
-    started = time.perf_counter()
     answer, variant = await _ask(context, name, message, request.get("TargetVariant"))
-    model_s = time.perf_counter() - started
-    outcome = Outcome(variant, answer.status, model_s, context.platform.clock.now() - context.now)
-    metrics_of(context.platform).count(context, name, outcome)
     if not 200 <= answer.status < 300:
         raise _model_error(context, name, answer)
     return {
@@ -70,9 +71,11 @@ async def invoke_endpoint(context: Context, request: dict[str, Any]) -> dict[str
 async def _ask(
     context: Context, name: str, message: bytes, target: str | None
 ) -> tuple[Answer, str]:
+    """Return the model server's answer and the name of its variant; count the invocation."""
     address = f"{context.account}/{context.region}/{name}"
+    started = time.perf_counter()
     try:
-        return await context.platform.fleets.invoke(
+        answer, variant = await context.platform.fleets.invoke(
             address, message, timeout_s=_TIMEOUT_S, target=target
         )
     except NoSuchFleetError:
@@ -85,12 +88,23 @@ async def _ask(
         ) from None
     except NotReadyError as error:
         raise ApiError("ServiceUnavailable", f"Endpoint {name}: {error}") from None
-    except ServerTimeoutError:
-        text = "Your invocation timed out while waiting for a response from container primary"
-        raise _failed_invocation(context, name, 0, text) from None
-    except ServerLostError as error:
-        text = f'Received server error (0) from primary with message "{error}"'
-        raise _failed_invocation(context, name, 0, text) from None
+    except (ServerTimeoutError, ServerLostError) as error:
+        if error.variant is not None:
+            _count(context, name, error.variant, 0, started)
+        text = _TIMED_OUT if isinstance(error, ServerTimeoutError) else str(error)
+        message_text = f'Received server error (0) from primary with message "{text}"'
+        raise _failed_invocation(context, name, 0, message_text, text) from None
+    _count(context, name, variant, answer.status, started)
+    return answer, variant.name
+
+
+def _count(context: Context, name: str, variant: Variant, status: int, started: float) -> None:
+    platform = context.platform
+    model_s = time.perf_counter() - started
+    total_s = platform.clock.now() - context.now
+    place = Place(context.account, context.region, name, variant.name)
+    outcome = Outcome(status, model_s, total_s, variant.healthy_count)
+    metrics_of(platform).count(place, context.now, outcome)
 
 
 def _model_error(context: Context, name: str, answer: Answer) -> ApiError:
@@ -106,7 +120,7 @@ def _model_error(context: Context, name: str, answer: Answer) -> ApiError:
 
 
 def _failed_invocation(
-    context: Context, name: str, status: int, message: str, original: str = ""
+    context: Context, name: str, status: int, message: str, original: str
 ) -> ApiError:
     group = f"/aws/sagemaker/Endpoints/{name}"
     where = (
@@ -117,6 +131,6 @@ def _failed_invocation(
         "ModelError",
         f"{message}. See {where} for more information.",
         OriginalStatusCode=status,
-        OriginalMessage=original or message,
+        OriginalMessage=original,
         LogStreamArn=context.arn("logs", f"log-group:{group}"),
     )

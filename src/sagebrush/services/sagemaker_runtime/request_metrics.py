@@ -3,49 +3,103 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from sagebrush.engines.metrics import MetricDatum, StatisticSet
-from sagebrush.services.platform import Context, Platform
+from sagebrush.services.platform import Platform
 
 _NAMESPACE = "AWS/SageMaker"
 _FLUSH_INTERVAL_S = 5.0
 _MICROSECONDS = 1e6
+_WORKER = "endpoint request metrics"
+
+_log = logging.getLogger(__name__)
 
 
-class Outcome(NamedTuple):
-    """One invocation: the variant, the model server's status, its time and the whole time."""
+class Place(NamedTuple):
+    """Whose metrics: one variant of one endpoint."""
 
-    variant: str
-    status: int
-    model_s: float
-    total_s: float
-
-
-class _Key(NamedTuple):
     account: str
     region: str
     endpoint: str
     variant: str
-    minute: int
-    name: str
-    unit: str
 
 
-@dataclass(slots=True)
+class Outcome(NamedTuple):
+    """One invocation; status 0 when the model server gave no answer at all.
+
+    `instances` is how many of the variant served at the time.
+    """
+
+    status: int
+    model_s: float
+    total_s: float
+    instances: int
+
+
+class _Sums:
+    """The invocations of one variant within one minute."""
+
+    __slots__ = ("errors", "errors_4xx", "errors_5xx", "model", "overhead", "shares")
+
+    def __init__(self) -> None:
+        self.shares = _Sum()
+        self.model = _Sum()
+        self.overhead = _Sum()
+        self.errors_4xx = self.errors_5xx = self.errors = 0
+
+    def add(self, outcome: Outcome) -> None:
+        self.shares.add(1.0 / (outcome.instances or 1))
+        self.model.add(outcome.model_s * _MICROSECONDS)
+        self.overhead.add(max(0.0, outcome.total_s - outcome.model_s) * _MICROSECONDS)
+        status = outcome.status
+        if not 200 <= status < 300:
+            self.errors += 1
+            self.errors_4xx += 400 <= status < 500
+            self.errors_5xx += status >= 500
+
+    def data(self, place: Place, minute: int) -> Iterator[MetricDatum]:
+        """Yield the minute's metrics."""
+        count = self.shares.count
+        dimensions = {"EndpointName": place.endpoint, "VariantName": place.variant}
+        for name, unit, statistics in (
+            ("Invocations", "None", StatisticSet(count, count, 1.0, 1.0)),
+            ("InvocationsPerInstance", "None", self.shares.statistics()),
+            ("ModelLatency", "Microseconds", self.model.statistics()),
+            ("OverheadLatency", "Microseconds", self.overhead.statistics()),
+            ("Invocation4XXErrors", "None", _ones(self.errors_4xx, count)),
+            ("Invocation5XXErrors", "None", _ones(self.errors_5xx, count)),
+            ("InvocationModelErrors", "None", _ones(self.errors, count)),
+        ):
+            yield MetricDatum(name, dimensions, float(minute), statistics=statistics, unit=unit)
+
+
 class _Sum:
-    count: int = 0
-    total: float = 0.0
-    minimum: float = float("inf")
-    maximum: float = float("-inf")
+    __slots__ = ("count", "maximum", "minimum", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.minimum = float("inf")
+        self.maximum = float("-inf")
 
     def add(self, value: float) -> None:
         self.count += 1
         self.total += value
-        self.minimum = min(self.minimum, value)
-        self.maximum = max(self.maximum, value)
+        if value < self.minimum:
+            self.minimum = value
+        if value > self.maximum:
+            self.maximum = value
+
+    def statistics(self) -> StatisticSet:
+        return StatisticSet(self.count, self.total, self.minimum, self.maximum)
+
+
+def _ones(errors: int, count: int) -> StatisticSet:
+    """Return the statistics of `count` values, `errors` of them 1 and the rest 0."""
+    return StatisticSet(count, errors, float(errors == count), float(errors > 0))
 
 
 class RequestMetrics:
@@ -53,62 +107,35 @@ class RequestMetrics:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._sums: dict[_Key, _Sum] = {}
+        self._sums: dict[tuple[Place, int], _Sums] = {}
 
-    def count(self, context: Context, endpoint: str, outcome: Outcome) -> None:
-        """Add one invocation."""
-        minute = int(context.now // 60) * 60
-        status = outcome.status
-        overhead_s = max(0.0, outcome.total_s - outcome.model_s)
-        for name, unit, value in (
-            ("Invocations", "None", 1.0),
-            ("InvocationsPerInstance", "None", 1.0),
-            ("ModelLatency", "Microseconds", outcome.model_s * _MICROSECONDS),
-            ("OverheadLatency", "Microseconds", overhead_s * _MICROSECONDS),
-            ("Invocation4XXErrors", "None", float(400 <= status < 500)),
-            ("Invocation5XXErrors", "None", float(status >= 500)),
-            ("InvocationModelErrors", "None", float(not 200 <= status < 300)),
-        ):
-            key = _Key(
-                context.account, context.region, endpoint, outcome.variant, minute, name, unit
-            )
-            found = self._sums.get(key)
-            if found is None:
-                found = self._sums[key] = _Sum()
-            found.add(value)
+    def count(self, place: Place, now: float, outcome: Outcome) -> None:
+        """Add one invocation that began at `now` (epoch seconds)."""
+        key = place, int(now // 60) * 60
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = _Sums()
+        sums.add(outcome)
 
     def flush(self) -> None:
         """Store everything counted so far."""
-        sums, self._sums = self._sums, {}
-        by_place: dict[tuple[str, str], list[MetricDatum]] = {}
-        for key, value in sums.items():
-            by_place.setdefault((key.account, key.region), []).append(
-                MetricDatum(
-                    key.name,
-                    {"EndpointName": key.endpoint, "VariantName": key.variant},
-                    float(key.minute),
-                    statistics=StatisticSet(value.count, value.total, value.minimum, value.maximum),
-                    unit=key.unit,
-                )
-            )
-        for (account, region), data in by_place.items():
-            self._platform.metrics.put(account, region, _NAMESPACE, data)
-
-
-_metrics: WeakKeyDictionary[Platform, RequestMetrics] = WeakKeyDictionary()
+        counted, self._sums = self._sums, {}
+        for (place, minute), sums in counted.items():
+            data = list(sums.data(place, minute))
+            self._platform.metrics.put(place.account, place.region, _NAMESPACE, data)
 
 
 def metrics_of(platform: Platform) -> RequestMetrics:
     """Return the counters of a server."""
-    found = _metrics.get(platform)
+    found: RequestMetrics | None = platform.workers.get(_WORKER)
     if found is None:
-        found = _metrics[platform] = RequestMetrics(platform)
+        found = platform.workers[_WORKER] = RequestMetrics(platform)
     return found
 
 
 async def start(platform: Platform) -> None:
     """Begin storing at intervals."""
-    platform.spawn(_flush_for_ever(metrics_of(platform)), "endpoint request metrics")
+    platform.spawn(_flush_for_ever(metrics_of(platform)), _WORKER)
 
 
 async def stop(platform: Platform) -> None:
@@ -119,4 +146,7 @@ async def stop(platform: Platform) -> None:
 async def _flush_for_ever(metrics: RequestMetrics) -> None:
     while True:
         await asyncio.sleep(_FLUSH_INTERVAL_S)
-        metrics.flush()
+        try:
+            metrics.flush()
+        except Exception:  # noqa: BLE001 - a full disk now must not end all metrics
+            _log.exception("the metrics of some invocations are lost")

@@ -2,46 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from sagebrush.engines.fleets import MEMBER_NAME
-from sagebrush.run.tail import Batch, follow
+from sagebrush.run.tail import Batch, follow, read_batch
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting.records import Resource
 
+_log = logging.getLogger(__name__)
+
 
 class ContainerLogs:
-    """Follows one log file per model server."""
+    """Brings the output of one endpoint's model servers into the log store; a fleet's observer.
 
-    def __init__(self, platform: Platform) -> None:
+    Lines and the offset behind them are stored together, so that nothing is lost or told twice
+    however the server ends.
+    """
+
+    def __init__(self, platform: Platform, endpoint: Resource) -> None:
         self._platform = platform
-        self._followed: dict[tuple[str, str, int], Path] = {}
+        self._endpoint = endpoint
+        self._followers: dict[Path, tuple[str, asyncio.Task[None]]] = {}
 
-    def follow(self, endpoint: Resource, variant: str, ordinal: int, directory: Path) -> None:
-        """Bring a server's output into the log store from now on, in place of its predecessor's."""
-        self._followed[endpoint.arn, variant, ordinal] = directory
-        self._platform.spawn(
-            self._transfer(endpoint, variant, ordinal, directory), f"log of {directory}"
-        )
-
-    def tell(self, endpoint: Resource, variant: str, line: str) -> None:
-        """Add a line of the platform's own to a variant's log."""
-        self._put(endpoint, f"{variant}/platform", [line])
-
-    async def _transfer(
-        self, endpoint: Resource, variant: str, ordinal: int, directory: Path
-    ) -> None:
-        path = directory / f"{MEMBER_NAME}.log"
+    def server_started(self, variant: str, ordinal: int, directory: Path) -> None:  # noqa: ARG002
+        """Follow a process's output from where it was last read."""
         stream = f"{variant}/{instance_id(directory)}"
-        key = (endpoint.arn, variant, ordinal)
+        task = self._platform.spawn(self._follow(stream, directory), f"log of {directory}")
+        self._followers[directory] = stream, task
 
-        def replaced() -> bool:
-            return self._followed.get(key) != directory or not directory.exists()
-
-        async for batch in follow(path, self._offset(path), replaced):
-            self._store(endpoint, stream, path, batch)
+    async def server_ended(self, directory: Path) -> None:
+        """Store the last of a process's output."""
+        stream, task = self._followers.pop(directory, ("", None))
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait([task])
+        path = directory / f"{MEMBER_NAME}.log"
+        while (batch := read_batch(path, self._offset(path), ended=True)).lines:
+            self._store(stream, path, batch)
         self._platform.db.execute("DELETE FROM sagemaker_hosting_logs WHERE path = ?", (str(path),))
+
+    def tell(self, variant: str, line: str) -> None:
+        """Add a line of the platform's own to a variant's log."""
+        self._put(f"{variant}/platform", [line])
+
+    async def _follow(self, stream: str, directory: Path) -> None:
+        path = directory / f"{MEMBER_NAME}.log"
+        try:
+            async for batch in follow(path, self._offset(path), lambda: False):
+                self._store(stream, path, batch)
+        except Exception:  # noqa: BLE001 - logs may stop, the endpoint may not
+            _log.exception("%s is followed no longer", path)
 
     def _offset(self, path: Path) -> int:
         row = self._platform.db.one(
@@ -49,22 +64,22 @@ class ContainerLogs:
         )
         return 0 if row is None else int(row["offset"])
 
-    def _store(self, endpoint: Resource, stream: str, path: Path, batch: Batch) -> None:
+    def _store(self, stream: str, path: Path, batch: Batch) -> None:
         with self._platform.db.transaction():
-            self._put(endpoint, stream, batch.lines)
+            self._put(stream, batch.lines)
             self._platform.db.execute(
                 "INSERT OR REPLACE INTO sagemaker_hosting_logs VALUES (?, ?)",
                 (str(path), batch.offset),
             )
 
-    def _put(self, endpoint: Resource, stream: str, lines: list[str] | tuple[str, ...]) -> None:
+    def _put(self, stream: str, lines: Sequence[str]) -> None:
         now_ms = int(self._platform.clock.now() * 1000)
         self._platform.logs.put(
-            endpoint.account,
-            endpoint.region,
-            log_group(endpoint.name),
+            self._endpoint.account,
+            self._endpoint.region,
+            log_group(self._endpoint.name),
             stream,
-            [(now_ms, line) for line in lines],
+            [(now_ms, line) for line in lines if line],
             create=True,
         )
 
@@ -75,5 +90,5 @@ def log_group(endpoint_name: str) -> str:
 
 
 def instance_id(directory: Path) -> str:
-    """Return an instance id of EC2's form, the same for the same process."""
-    return "i-0" + hashlib.sha256(str(directory).encode()).hexdigest()[:16]
+    """Return an instance id of EC2's form: a process and those that replace it are on one."""
+    return "i-0" + hashlib.sha256(directory.parent.name.encode()).hexdigest()[:16]

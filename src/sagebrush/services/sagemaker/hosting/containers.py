@@ -10,6 +10,9 @@ from sagebrush.services.sagemaker import faults, images
 
 _UNSUPPORTED_FIELDS = ("ModelPackageName", "InferenceSpecificationName", "MultiModelConfig")
 
+# An artefact is the objects below a prefix, or one archive.
+_SOURCES = (("S3Prefix", "None"), ("S3Object", "Gzip"))
+
 
 def container_of(request: dict[str, Any]) -> dict[str, Any]:
     """Return the one container of a CreateModel request.
@@ -43,9 +46,23 @@ def check_container(context: Context, container: dict[str, Any]) -> None:
     if "Image" not in container:
         raise faults.invalid("Image is required in the container definition of a model.")
     images.resolved(container["Image"])
+    if "ModelDataUrl" in container and "ModelDataSource" in container:
+        raise faults.invalid("Only one of ModelDataUrl and ModelDataSource can be specified.")
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    if source is not None and (source["S3DataType"], source["CompressionType"]) not in _SOURCES:
+        raise faults.unsupported(
+            f"ModelDataSource with S3DataType {source['S3DataType']} and CompressionType"
+            f" {source['CompressionType']}"
+        )
     location = model_data_location(container)
     if location is not None:
-        _check_data(context, location, is_prefix="ModelDataSource" in container)
+        _check_data(context, location, is_prefix=is_uncompressed(container))
+
+
+def is_uncompressed(container: dict[str, Any]) -> bool:
+    """Whether the artefact is the objects below a prefix, not one archive."""
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    return bool(source.get("S3DataType") == "S3Prefix")
 
 
 def model_data_location(container: dict[str, Any]) -> str | None:

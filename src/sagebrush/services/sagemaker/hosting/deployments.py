@@ -2,7 +2,7 @@
 
 The row is the truth: `status` says what has been promised, `state` holds a copy of everything the
 endpoint serves, so that deleting a model or a configuration does not touch it. Whatever was under
-way when the server died is done again from the row.
+way when the server died is done again from the row; what no row knows of is ended.
 """
 
 from __future__ import annotations
@@ -11,44 +11,50 @@ import asyncio
 import hashlib
 import logging
 import shutil
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from sagebrush.base.errors import SagebrushError
-from sagebrush.engines.fleets import StartError, VariantPlan
+from sagebrush.base.errors import ApiError, SagebrushError
+from sagebrush.engines.fleets import NoSuchFleetError, NotReadyError, StartError, VariantPlan
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import images
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
+from sagebrush.services.sagemaker.hosting.model_data import lay_out_model
 from sagebrush.services.sagemaker.hosting.records import Resource
-from sagebrush.services.sagemaker.hosting.serving import Placement, lay_out_model, specification
+from sagebrush.services.sagemaker.hosting.serving import Placement, specification
 from sagebrush.services.sagemaker.runtimes import runtime_of
 
-# AWS's own limit for a container to pass its first health check.
+# AWS's own limit for a container to pass its first health check, unless the variant has another.
 _START_TIMEOUT_S = 240.0
 _ALIVE = ("Creating", "InService", "Updating", "Deleting")
+_STOP_GRACE_S = 5.0
+_WORKER = "endpoint deployments"
+# What may go wrong with an endpoint without being a defect of this program.
+_TROUBLE = (SagebrushError, OSError)
 
 _log = logging.getLogger(__name__)
-_deployments: WeakKeyDictionary[Platform, Deployments] = WeakKeyDictionary()
+
+Work = Callable[[Resource], Awaitable[None]]
 
 
 def deployments_of(platform: Platform) -> Deployments:
     """Return the deployments of a server."""
-    found = _deployments.get(platform)
+    found: Deployments | None = platform.workers.get(_WORKER)
     if found is None:
-        found = _deployments[platform] = Deployments(platform)
+        found = platform.workers[_WORKER] = Deployments(platform)
     return found
 
 
 async def start(platform: Platform) -> None:
     """Bring every endpoint back to what its row says."""
-    await deployments_of(platform).resume()
+    deployments_of(platform).resume()
 
 
 async def stop(platform: Platform) -> None:
     """End the model servers; their endpoints come back with the next start."""
-    await platform.fleets.stop_all(grace_s=5.0)
+    await deployments_of(platform).close()
 
 
 class Deployments:
@@ -57,111 +63,171 @@ class Deployments:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._db = platform.db
-        self._logs = ContainerLogs(platform)
         self._folder = platform.settings.data_dir.absolute() / "endpoints"
+        # The last thing begun for each address; the next waits for it.
+        self._work: dict[str, asyncio.Task[None]] = {}
 
-    async def resume(self) -> None:
-        """Take every endpoint up where it was left."""
-        for endpoint in records.with_status(self._db, records.ENDPOINT, _ALIVE):
-            if endpoint.status == "Deleting":
-                self._spawn(self._remove(endpoint), endpoint)
-            else:
-                self._spawn(self._restore(endpoint), endpoint)
+    def resume(self) -> None:
+        """Take every endpoint up where it was left, and end what none of them needs."""
+        alive = records.with_status(self._db, records.ENDPOINT, _ALIVE)
+        kept = [(endpoint, state) for endpoint in alive for state in _states(endpoint)]
+        servers = self._platform.fleets.leftovers(
+            (_fleet(endpoint, state), item["variant"]["VariantName"], ordinal)
+            for endpoint, state in kept
+            for item in state["variants"]
+            for ordinal in range(item["count"])
+        )
+        models = {folder.name for one in kept for folder in self._model_folders(*one)}
+        found = self._folder.iterdir() if self._folder.is_dir() else ()
+        folders = [path for path in found if path.name.partition(".")[0] not in models]
+        self._platform.spawn(self._clear_away(servers, folders), "what no endpoint needs")
+        for endpoint in alive:
+            if endpoint.status in ("InService", "Updating"):
+                # Requests wait for the model servers instead of being told of no such endpoint.
+                address = address_of(endpoint)
+                self._platform.fleets.publish(address, _fleet(endpoint, endpoint.state))
+            works = {"Creating": self._create, "Deleting": self._remove}
+            self._begin(endpoint, works.get(endpoint.status, self._restore))
+
+    async def close(self) -> None:
+        """Leave everything under way where it is and end every model server."""
+        tasks = list(self._work.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._platform.fleets.stop_all(_STOP_GRACE_S)
 
     def create(self, endpoint: Resource) -> None:
         """Bring a new endpoint up in the background."""
-        self._spawn(self._create(endpoint), endpoint)
+        self._begin(endpoint, self._create)
 
     def update(self, endpoint: Resource) -> None:
         """Replace what an endpoint serves by its `state["target"]`, in the background."""
-        self._spawn(self._update(endpoint), endpoint)
+        self._begin(endpoint, self._update)
 
     def remove(self, endpoint: Resource) -> None:
         """Take an endpoint down in the background; its row goes last."""
-        self._spawn(self._remove(endpoint), endpoint)
+        self._begin(endpoint, self._remove, instead=True)
 
-    def _spawn(self, work: Any, endpoint: Resource) -> None:
-        self._platform.spawn(work, f"endpoint {endpoint.name}")
+    def reweigh(self, endpoint: Resource) -> None:
+        """Route by the weights in an endpoint's state from now on."""
+        weights = {item["variant"]["VariantName"]: item["weight"] for item in _items(endpoint)}
+        try:
+            self._platform.fleets.at(address_of(endpoint)).reweigh(weights)
+        except (NotReadyError, NoSuchFleetError):
+            # Its servers are only coming back; the weights are read from the row again then.
+            _log.info("endpoint %s gets its weights when it is up", endpoint.name)
+
+    def _begin(self, endpoint: Resource, work: Work, *, instead: bool = False) -> None:
+        address = address_of(endpoint)
+        earlier = self._work.get(address)
+        task = self._platform.spawn(
+            self._carry_out(endpoint, work, earlier, instead=instead), f"endpoint {endpoint.name}"
+        )
+        self._work[address] = task
+        task.add_done_callback(lambda done: self._forget(address, done))
+
+    def _forget(self, address: str, task: asyncio.Task[None]) -> None:
+        if self._work.get(address) is task:
+            del self._work[address]
+
+    async def _carry_out(
+        self,
+        endpoint: Resource,
+        work: Work,
+        earlier: asyncio.Task[None] | None,
+        *,
+        instead: bool,
+    ) -> None:
+        """Do `work` once what began earlier is over, or `instead` of the rest of that."""
+        current = records.current(self._db, endpoint)
+        if current is None or current.status != endpoint.status:
+            return  # the request's transaction was rolled back after all
+        if earlier is not None:
+            if instead:
+                earlier.cancel()
+            await asyncio.wait([earlier])
+        try:
+            await work(current)
+        except Exception as error:  # noqa: BLE001 - the boundary: a defect must not leave it pending
+            _log.exception("endpoint %s", endpoint.name)
+            self._fail(current, error)
 
     async def _restore(self, endpoint: Resource) -> None:
-        if endpoint.status == "Creating":
-            await self._create(endpoint)
-            return
         try:
             await self._deploy(endpoint, endpoint.state)
-        except SagebrushError as error:
-            self._fail(endpoint, error)
+        except _TROUBLE as error:
+            await self._give_up(endpoint, error)
             return
+        # The weights may have been changed while the servers came up.
+        current = records.current(self._db, endpoint)
+        if current is not None:
+            self.reweigh(current)
         if endpoint.status == "Updating":
             await self._update(endpoint)
 
     async def _create(self, endpoint: Resource) -> None:
         try:
             await self._deploy(endpoint, endpoint.state)
-        except SagebrushError as error:
-            self._fail(endpoint, error)
+        except _TROUBLE as error:
+            await self._give_up(endpoint, error)
             return
         endpoint.status = "InService"
         records.save(self._db, endpoint, self._platform.clock.now())
 
     async def _update(self, endpoint: Resource) -> None:
-        old, target = dict(endpoint.state), endpoint.state["target"]
+        target = endpoint.state.pop("target")
+        old = endpoint.state
         try:
             await self._deploy(endpoint, target)
-        except SagebrushError as error:
+        except _TROUBLE as error:
             # The old fleet has served all along and goes on.
-            endpoint.state = {**old, "failure_reason": _reason(error)}
-            endpoint.state.pop("target")
-            endpoint.status = "InService"
-            records.save(self._db, endpoint, self._platform.clock.now())
-            await asyncio.to_thread(self._discard_models, endpoint, target)
-            return
-        endpoint.state = target
+            _log.warning("endpoint %s stays as it was: %s", endpoint.name, error)
+            old |= {"failure_reason": _reason(error), "spent": target["generation"]}
+            unused = target
+        else:
+            endpoint.state = target
+            unused = old
         endpoint.status = "InService"
         records.save(self._db, endpoint, self._platform.clock.now())
-        await self._platform.fleets.retire(_fleet(endpoint, old), _server_counts(old))
-        await asyncio.to_thread(self._discard_models, endpoint, old)
+        await self._platform.fleets.retire(_fleet(endpoint, unused), _counts(unused))
+        await self._discard_models(endpoint, unused)
 
     async def _remove(self, endpoint: Resource) -> None:
-        fleets = self._platform.fleets
-        fleets.withdraw(address_of(endpoint))
-        for state in (endpoint.state, endpoint.state.get("target")):
-            if state is not None:
-                await fleets.retire(_fleet(endpoint, state), _server_counts(state))
-                await asyncio.to_thread(self._discard_models, endpoint, state)
+        self._platform.fleets.withdraw(address_of(endpoint))
+        for state in _states(endpoint):
+            await self._platform.fleets.retire(_fleet(endpoint, state), _counts(state))
+            await self._discard_models(endpoint, state)
         records.delete(self._db, endpoint)
+
+    async def _clear_away(self, servers: list[Path], folders: list[Path]) -> None:
+        await self._platform.fleets.end_leftovers(servers)
+        await asyncio.to_thread(_remove_all, folders)
 
     async def _deploy(self, endpoint: Resource, state: dict[str, Any]) -> None:
         """Bring up the fleet of a state and lead the endpoint's requests to it.
 
         Raises:
-            SagebrushError: it cannot be brought up; nothing of it is left.
+            SagebrushError, OSError: it cannot be brought up; nothing of it is left.
         """
-        plans = [await self._plan(endpoint, state, item) for item in state["variants"]]
+        logs = ContainerLogs(self._platform, endpoint)
+        plans = [await self._plan(endpoint, state, item, logs) for item in state["variants"]]
         fleet = _fleet(endpoint, state)
-        await self._platform.fleets.deploy(
-            fleet,
-            plans,
-            timeout_s=_START_TIMEOUT_S,
-            on_server=lambda variant, ordinal, directory: self._logs.follow(
-                endpoint, variant, ordinal, directory
-            ),
-        )
+        await self._platform.fleets.deploy(fleet, plans, logs)
         self._platform.fleets.publish(address_of(endpoint), fleet)
 
     async def _plan(
-        self, endpoint: Resource, state: dict[str, Any], item: dict[str, Any]
+        self, endpoint: Resource, state: dict[str, Any], item: dict[str, Any], logs: ContainerLogs
     ) -> VariantPlan:
         variant, container = item["variant"], item["container"]
-        folder = self._model_folder(endpoint, state, variant["VariantName"])
+        name = variant["VariantName"]
+        folder = self._model_folder(endpoint, state, name)
         folder.parent.mkdir(parents=True, exist_ok=True)
         await lay_out_model(self._platform, container, folder)
-        image = images.resolved(container["Image"])
-        name = variant["VariantName"]
         runtime = await runtime_of(
             self._platform,
-            image.environment,
-            lambda line: self._logs.tell(endpoint, name, line),
+            images.resolved(container["Image"]).environment,
+            lambda line: logs.tell(name, line),
         )
         placement = Placement(
             endpoint.name,
@@ -175,12 +241,18 @@ class Deployments:
         return VariantPlan(
             name,
             item["weight"],
-            variant["InitialInstanceCount"],
+            item["count"],
             specification(self._platform, placement, runtime),
+            variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_TIMEOUT_S),
         )
 
-    def _fail(self, endpoint: Resource, error: SagebrushError) -> None:
+    async def _give_up(self, endpoint: Resource, error: Exception) -> None:
         _log.warning("endpoint %s failed: %s", endpoint.name, error)
+        self._fail(endpoint, error)
+        await self._discard_models(endpoint, endpoint.state)
+
+    def _fail(self, endpoint: Resource, error: Exception) -> None:
+        self._platform.fleets.withdraw(address_of(endpoint))
         endpoint.status = "Failed"
         endpoint.state["failure_reason"] = _reason(error)
         records.save(self._db, endpoint, self._platform.clock.now())
@@ -189,10 +261,14 @@ class Deployments:
         name = f"{_fleet(endpoint, state)}\0{variant}"
         return self._folder / hashlib.sha256(name.encode()).hexdigest()[:16]
 
-    def _discard_models(self, endpoint: Resource, state: dict[str, Any]) -> None:
-        for item in state["variants"]:
-            folder = self._model_folder(endpoint, state, item["variant"]["VariantName"])
-            shutil.rmtree(folder, ignore_errors=True)
+    def _model_folders(self, endpoint: Resource, state: dict[str, Any]) -> list[Path]:
+        return [
+            self._model_folder(endpoint, state, item["variant"]["VariantName"])
+            for item in state["variants"]
+        ]
+
+    async def _discard_models(self, endpoint: Resource, state: dict[str, Any]) -> None:
+        await asyncio.to_thread(_remove_all, self._model_folders(endpoint, state))
 
 
 def address_of(endpoint: Resource) -> str:
@@ -200,12 +276,20 @@ def address_of(endpoint: Resource) -> str:
     return f"{endpoint.account}/{endpoint.region}/{endpoint.name}"
 
 
-def _server_counts(state: dict[str, Any]) -> dict[str, int]:
-    """Return how many servers each variant of a state has."""
-    return {
-        item["variant"]["VariantName"]: item["variant"]["InitialInstanceCount"]
-        for item in state["variants"]
-    }
+def _items(endpoint: Resource) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = endpoint.state["variants"]
+    return items
+
+
+def _states(endpoint: Resource) -> Iterator[dict[str, Any]]:
+    """Yield what an endpoint serves and, while it is updated, what it shall serve."""
+    yield endpoint.state
+    if "target" in endpoint.state:
+        yield endpoint.state["target"]
+
+
+def _counts(state: dict[str, Any]) -> dict[str, int]:
+    return {item["variant"]["VariantName"]: item["count"] for item in state["variants"]}
 
 
 def _fleet(endpoint: Resource, state: dict[str, Any]) -> str:
@@ -213,10 +297,24 @@ def _fleet(endpoint: Resource, state: dict[str, Any]) -> str:
     return f"{address_of(endpoint)}/{endpoint.created}/{state['generation']}"
 
 
-def _reason(error: SagebrushError) -> str:
+def _remove_all(folders: list[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """Return the FailureReason of an endpoint."""
     if isinstance(error, StartError):
+        variant = "" if error.variant is None else f" {error.variant.name}"
         return (
-            "The primary container for a production variant did not pass the ping health check."
-            f" Please check CloudWatch logs for this endpoint. Its last line: {error}"
+            f"The primary container for production variant{variant} did not pass the ping health"
+            f" check. Please check CloudWatch logs for this endpoint. Its last line: {error}"
         )[:1024]
-    return str(error)[:1024]
+    if isinstance(error, ApiError):
+        return error.message[:1024]
+    if isinstance(error, _TROUBLE):
+        return str(error)[:1024]
+    return f"InternalServerError: {type(error).__name__}: {error}"[:1024]

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from sagebrush.base.arns import Arn, partition_of
-from sagebrush.base.errors import ApiError
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
@@ -90,6 +89,12 @@ def find(db: Database, kind: Kind, account: str, region: str, name: str) -> Reso
     return None if row is None else _resource(kind, row)
 
 
+def current(db: Database, resource: Resource) -> Resource | None:
+    """Return a resource as it is now; None when it is gone, or another has its name."""
+    found = find(db, resource.kind, resource.account, resource.region, resource.name)
+    return None if found is None or found.created != resource.created else found
+
+
 def get(context: Context, kind: Kind, name: str) -> Resource:
     """Return the resource.
 
@@ -162,9 +167,8 @@ def page(
     sign = ">" if order == "ASC" else "<"
     clauses, values = _filters(request)
     if "NextToken" in request:
-        position = decode_token(request["NextToken"])
-        if len(position) != 2:
-            raise ApiError("ValidationException", "The specified pagination token is invalid.")
+        kinds = (float if column == "created" else str, str)
+        position = decode_token(request["NextToken"], kinds=kinds)
         clauses.append(f"({column}, name) {sign} (?, ?)")
         values.extend(position)
     limit = request.get("MaxResults", _DEFAULT_PAGE)

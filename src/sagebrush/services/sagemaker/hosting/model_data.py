@@ -1,0 +1,105 @@
+"""A model's artefact out of S3 onto disk, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tarfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from sagebrush.base.errors import SagebrushError
+from sagebrush.engines.objects import ObjectEntry, ObjectStoreError, parse_s3_uri
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker.hosting.containers import is_uncompressed, model_data_location
+
+
+class ModelDataError(SagebrushError):
+    """A model's artefact cannot be laid out; the message becomes the endpoint's FailureReason."""
+
+
+async def lay_out_model(platform: Platform, container: dict[str, Any], destination: Path) -> None:
+    """Put a container's artefact into `destination`, whole or not at all.
+
+    A folder that is there already is taken as it is: only a complete one gets its name.
+
+    Raises:
+        ModelDataError: the artefact is missing, no gzip tar, or would escape its folder.
+    """
+    if destination.exists():
+        return
+    partial = destination.with_name(destination.name + ".part")
+    await asyncio.to_thread(_empty, partial)
+    location = model_data_location(container)
+    if location is not None:
+        try:
+            if is_uncompressed(container):
+                await _link_prefix(platform, location, partial)
+            else:
+                archive = _linked_archive(platform, location, partial)
+                await asyncio.to_thread(_extract, archive, partial, location)
+        except ObjectStoreError:
+            raise ModelDataError(
+                f'Failed to download model data from URL: "{location}". Please ensure that there'
+                " is an object located at the URL."
+            ) from None
+    if platform.settings.durable:
+        await asyncio.to_thread(_synchronise, partial)
+    partial.replace(destination)
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _linked_archive(platform: Platform, location: str, folder: Path) -> Path:
+    """Return the archive as a file beside `folder`."""
+    bucket, key = parse_s3_uri(location)
+    archive = folder.with_name(folder.name + ".tar.gz")
+    archive.unlink(missing_ok=True)
+    platform.objects.link(platform.objects.get(bucket, key), archive)
+    return archive
+
+
+async def _link_prefix(platform: Platform, location: str, folder: Path) -> None:
+    """Put every object below a prefix into `folder`."""
+    bucket, prefix = parse_s3_uri(location)
+    top = folder.resolve()
+    for entry in list(platform.objects.list(bucket, prefix)):
+        if not isinstance(entry, ObjectEntry) or entry.key.endswith("/"):
+            continue
+        target = (top / entry.key[len(prefix) :].lstrip("/")).resolve()
+        if top not in target.parents:
+            raise ModelDataError(f"{entry.key} would lie outside of the model's folder.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        platform.objects.link(entry, target)
+        await asyncio.sleep(0)
+
+
+def _extract(archive: Path, folder: Path, location: str) -> None:
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            # The filter refuses absolute names, links out of the folder and device files.
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ModelDataError(
+            f'Failed to extract model data archive from URL "{location}": {error}. It must be a'
+            " gzip compressed tar archive whose members stay below its top folder."
+        ) from None
+    finally:
+        archive.unlink()
+
+
+def _synchronise(folder: Path) -> None:
+    """Have everything in `folder` on the disk."""
+    for root, _, names in os.walk(folder):
+        for path in (Path(root), *(Path(root, name) for name in names)):
+            if not path.is_symlink():
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
