@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ def test_wait_without_sigtimedwait(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
     try:
         assert signals.wait({signal.SIGUSR2}, 0.01) is None
-        os.kill(os.getpid(), signal.SIGUSR2)
+        # To this thread: others of a test runner may not have the signal blocked.
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR2)
         assert signals.wait({signal.SIGUSR2}, 30) is signal.SIGUSR2
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
