@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,18 @@ def test_resent_part_does_not_touch_the_one_before_until_it_is_whole(bench: Benc
     assert bench.store.uploads.claim_slot(upload, 1, PART) is None
     path = bench.store.files.path(first.file)
     assert hashlib.md5(path.read_bytes()).hexdigest() == first.etag
+
+
+def test_place_of_an_uploaded_part_is_taken_also_after_a_restart(tmp_path: Path) -> None:
+    before = Bench(tmp_path)
+    upload = before.store.uploads.create(before.create(), "key", {}, now=1.0)
+    send(before, upload, 1, b"a" * PART)
+    before.close()
+    after = Bench(tmp_path)
+    assert after.store.uploads.claim_slot(upload, 1, PART) is None
+    send(after, upload, 2, b"b" * PART)
+    assert finish(after, upload) == b"a" * PART + b"b" * PART
+    after.close()
 
 
 def test_aborted_upload_leaves_no_file(bench: Bench) -> None:

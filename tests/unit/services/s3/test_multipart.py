@@ -117,6 +117,18 @@ def test_aborted_upload(s3: S3) -> None:
     assert s3("ListMultipartUploads", Bucket="bucket")["Uploads"] == []
 
 
+def test_parts_list_in_pages(s3: S3) -> None:
+    base = {"Bucket": "bucket", "Key": "key"}
+    base["UploadId"] = s3("CreateMultipartUpload", **base)["UploadId"]
+    for number in (5, 2, 9):
+        s3("UploadPart", **base, PartNumber=number, Body=b"x")
+    page = s3("ListParts", **base, MaxParts=2)
+    assert [part["PartNumber"] for part in page["Parts"]] == [2, 5]
+    assert (page["IsTruncated"], page["NextPartNumberMarker"]) == (True, 5)
+    rest = s3("ListParts", **base, PartNumberMarker=5)
+    assert [part["PartNumber"] for part in rest["Parts"]] == [9]
+
+
 def test_uploads_roll_into_prefixes(s3: S3) -> None:
     for key in ("a/1", "a/2", "b", "c/1"):
         s3("CreateMultipartUpload", Bucket="bucket", Key=key)
