@@ -17,10 +17,9 @@ _SAGEMAKER_ROLE_POLICIES = (
     "AmazonBedrockFullAccess",
 )
 DEFAULT_ROLE = "SageMakerRole"
-# Names the documentation, the console and the example notebooks give to execution roles.
+# Names that the documentation, the console, example notebooks and users give to execution roles.
 _USUAL_ROLES = re.compile(
-    r"SageMakerRole|SageMakerExecutionRole|SageMaker-ExecutionRole"
-    r"|(?P<console>AmazonSageMaker-ExecutionRole)(-\d{8}T\d{6})?"
+    r"(?P<console>AmazonSageMaker-ExecutionRole)(-\d{8}T\d{6})?|.*SageMaker.*", re.IGNORECASE
 )
 
 SAGEMAKER_TRUST = orjson.dumps(

@@ -36,6 +36,10 @@ def simulate_principal_policy(context: Context, request: dict[str, Any]) -> dict
     """Answer what the policies of a user, group or role decide, with further ones if given."""
     arn = request["PolicySourceArn"]
     kind, name, account = _source(arn)
+    if not context.platform.settings.verify_signatures:
+        # A program brings the role of its real account along; any credentials pass here, so any
+        # account's number in an ARN does.
+        account = context.account
     store = context.platform.identity
     entity = (
         store.role(account, name) if kind == "role" else (store.entities.find(account, kind, name))
