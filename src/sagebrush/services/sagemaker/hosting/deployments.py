@@ -248,8 +248,8 @@ class Deployments:
 
     async def _give_up(self, endpoint: Resource, error: Exception) -> None:
         _log.warning("endpoint %s failed: %s", endpoint.name, error)
-        self._fail(endpoint, error)
         await self._discard_models(endpoint, endpoint.state)
+        self._fail(endpoint, error)
 
     def _fail(self, endpoint: Resource, error: Exception) -> None:
         self._platform.fleets.withdraw(address_of(endpoint))

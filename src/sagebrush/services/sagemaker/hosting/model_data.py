@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import shutil
 import tarfile
@@ -14,6 +15,8 @@ from sagebrush.base.errors import SagebrushError
 from sagebrush.engines.objects import ObjectEntry, ObjectStoreError, parse_s3_uri
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting.containers import is_uncompressed, model_data_location
+
+_READ_BYTES = 1 << 20
 
 
 class ModelDataError(SagebrushError):
@@ -35,19 +38,29 @@ async def lay_out_model(platform: Platform, container: dict[str, Any], destinati
     location = model_data_location(container)
     if location is not None:
         try:
-            if is_uncompressed(container):
-                await _link_prefix(platform, location, partial)
-            else:
-                archive = _linked_archive(platform, location, partial)
-                await asyncio.to_thread(_extract, archive, partial, location)
-        except ObjectStoreError:
-            raise ModelDataError(
-                f'Failed to download model data from URL: "{location}". Please ensure that there'
-                " is an object located at the URL."
-            ) from None
-    if platform.settings.durable:
-        await asyncio.to_thread(_synchronise, partial)
+            await _fetch(platform, container, location, partial)
+        except (SagebrushError, OSError):
+            await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
+            raise
     partial.replace(destination)
+
+
+async def _fetch(
+    platform: Platform, container: dict[str, Any], location: str, folder: Path
+) -> None:
+    try:
+        if is_uncompressed(container):
+            await _link_prefix(platform, location, folder)
+        else:
+            archive = _linked_archive(platform, location, folder)
+            await asyncio.to_thread(_extract, archive, folder, location)
+    except ObjectStoreError:
+        raise ModelDataError(
+            f'Failed to download model data from URL: "{location}". Please ensure that there is an'
+            " object located at the URL."
+        ) from None
+    if platform.settings.durable:
+        await asyncio.to_thread(_synchronise, folder)
 
 
 def _empty(folder: Path) -> None:
@@ -81,9 +94,12 @@ async def _link_prefix(platform: Platform, location: str, folder: Path) -> None:
 
 def _extract(archive: Path, folder: Path, location: str) -> None:
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             # The filter refuses absolute names, links out of the folder and device files.
             tar.extractall(folder, filter="data")
+            # The checksum stands at the very end, behind what makes up the members.
+            while stream.read(_READ_BYTES):
+                pass
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ModelDataError(
             f'Failed to extract model data archive from URL "{location}": {error}. It must be a'
