@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from sagebrush.base.errors import ApiError
 from sagebrush.base.identifiers import request_id
+from sagebrush.base.streams import ByteStream
 from sagebrush.gateway import messages
 from sagebrush.gateway.authentication import Authenticator
 from sagebrush.gateway.bodies import decoded_body, is_encoded, read_whole, streams_input
@@ -126,9 +127,13 @@ class Gateway:
     ) -> Response:
         """Answer a request whose operation is named within a body still to come."""
         try:
-            raw.body = await request.body.read(_MAXIMUM_BODY_BYTES) or b""
+            whole = await read_whole(request.body, _MAXIMUM_BODY_BYTES)
         except ClientDisconnectedError:
             return Response(400, [], close=True)
+        if whole is None:
+            text = f"the request body is larger than {_MAXIMUM_BODY_BYTES} bytes\n".encode()
+            return Response(413, [("content-type", "text/plain")], text, close=True)
+        raw.body = whole
         answer = self._answer_routed(request, raw, identifier)
         return answer if isinstance(answer, Response) else await answer
 
@@ -204,7 +209,7 @@ class _Call:
             self._gateway.authenticator.authorise(context, self._routed, parameters)
             with context.db.transaction():
                 result = cast("dict[str, Any] | None", self._handler(context, parameters))
-                self._record(context, parameters, None)
+            self._record(context, parameters, None)
             return self._success(context, result)
         except ApiError as error:
             return self._refusal(context, parameters, error)
@@ -252,21 +257,13 @@ class _Call:
             self._raw.body = decoded_body(self._request, context.service, verified)
             return
         # The signature covers the bytes as they were sent, so they are needed before decoding.
-        sent = await read_whole(self._request.body, _MAXIMUM_BODY_BYTES)
-        if sent is None:
-            raise ApiError(
-                "RequestEntityTooLarge",
-                f"The request body is larger than {_MAXIMUM_BODY_BYTES} bytes",
-                status=413,
-            )
-        self._raw.body = sent
+        sent = self._raw.body = await _within_limit(self._request.body)
         verified = authenticator.verified(self._routed, self._raw)
         if is_encoded(self._request):
             again = RequestBody.of(sent)
-            whole = await read_whole(
-                decoded_body(self._request, context.service, verified, again), _MAXIMUM_BODY_BYTES
+            self._raw.body = await _within_limit(
+                decoded_body(self._request, context.service, verified, again)
             )
-            self._raw.body = whole or b""
 
     def _success(self, context: Context, result: dict[str, Any] | None) -> Response:
         answer = serialise_response(self._routed, result or {}, self._identifier)
@@ -290,6 +287,15 @@ class _Call:
             self._request.headers.get("user-agent", ""),
             None if error is None else (error.code, error.message),
         )
+
+
+async def _within_limit(body: ByteStream) -> bytes:
+    """Return the whole body; raises ApiError when it is longer than any operation takes."""
+    whole = await read_whole(body, _MAXIMUM_BODY_BYTES)
+    if whole is None:
+        message = f"The request body is larger than {_MAXIMUM_BODY_BYTES} bytes"
+        raise ApiError("RequestEntityTooLarge", message, status=413)
+    return whole
 
 
 def _failure(

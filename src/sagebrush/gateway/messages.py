@@ -102,17 +102,6 @@ class RequestBody:
         self._chunks.clear()
         return whole
 
-    async def read(self, limit_bytes: int) -> bytes | None:
-        """Return the whole body, or None when it is longer than `limit_bytes`."""
-        parts: list[bytes] = []
-        size = 0
-        async for chunk in self:
-            size += len(chunk)
-            if size > limit_bytes:
-                return None
-            parts.append(chunk)
-        return b"".join(parts)
-
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._invite is not None and not self._done:
             self._invite()
