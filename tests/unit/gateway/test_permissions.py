@@ -1,0 +1,64 @@
+"""Which permission an operation needs (Service Authorization Reference)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sagebrush.gateway.permissions import required_permission
+from sagebrush.wire import load
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "action", "resource"),
+    [
+        ("s3", "GetObject", {"Bucket": "b", "Key": "k/x"}, "s3:GetObject", "arn:aws:s3:::b/k/x"),
+        ("s3", "HeadObject", {"Bucket": "b", "Key": "k"}, "s3:GetObject", "arn:aws:s3:::b/k"),
+        ("s3", "ListObjectsV2", {"Bucket": "b"}, "s3:ListBucket", "arn:aws:s3:::b"),
+        ("s3", "ListBuckets", {}, "s3:ListAllMyBuckets", "*"),
+        ("s3", "UploadPart", {"Bucket": "b", "Key": "k"}, "s3:PutObject", "arn:aws:s3:::b/k"),
+        (
+            "sagemaker",
+            "CreateTrainingJob",
+            {"TrainingJobName": "j", "RoleArn": "arn:aws:iam::1:role/r"},
+            "sagemaker:CreateTrainingJob",
+            "arn:aws:sagemaker:us-east-1:000000000000:training-job/j",
+        ),
+        (
+            "sagemaker-runtime",
+            "InvokeEndpoint",
+            {"EndpointName": "e"},
+            "sagemaker:InvokeEndpoint",
+            "arn:aws:sagemaker:us-east-1:000000000000:endpoint/e",
+        ),
+        ("iam", "GetRole", {"RoleName": "r"}, "iam:GetRole", "arn:aws:iam::000000000000:role/r"),
+        (
+            "sts",
+            "AssumeRole",
+            {"RoleArn": "arn:aws:iam::1:role/r"},
+            "sts:AssumeRole",
+            "arn:aws:iam::1:role/r",
+        ),
+        (
+            "kms",
+            "Encrypt",
+            {"KeyId": "alias/a"},
+            "kms:Encrypt",
+            "arn:aws:kms:us-east-1:000000000000:alias/a",
+        ),
+        ("cloudwatch", "PutMetricData", {"Namespace": "n"}, "cloudwatch:PutMetricData", "*"),
+    ],
+)
+def test_action_and_resource(
+    service: str, operation: str, parameters: dict[str, Any], action: str, resource: str
+) -> None:
+    context: Any = SimpleNamespace(
+        region="us-east-1",
+        arn=lambda service, resource: f"arn:aws:{service}:us-east-1:000000000000:{resource}",
+    )
+    routed: Any = SimpleNamespace(
+        service=service, operation=operation, operation_model=load(service).operations[operation]
+    )
+    assert required_permission(context, routed, parameters) == (action, resource)
