@@ -1,0 +1,320 @@
+"""Fleets: deployed whole or not at all, swapped without losing a request, retired."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.engines.fleets.conftest import (
+    ANSWER,
+    FakeSupervisor,
+    Observed,
+    play,
+    serve_well,
+    spec_of,
+    until,
+)
+
+from sagebrush.engines.fleets import (
+    Fleets,
+    NoSuchFleetError,
+    NoSuchVariantError,
+    NotReadyError,
+    ServerLostError,
+    ServerTimeoutError,
+    StartError,
+    VariantPlan,
+    compose,
+)
+from sagebrush.engines.fleets import fleets as module
+
+INVOKE = compose("POST", "/invocations", (), b"1")
+
+
+class Scene:
+    def __init__(self, folder: Path) -> None:
+        self.supervisor = FakeSupervisor()
+        self.observed = Observed()
+        self.fleets = Fleets(self.supervisor, folder / "fleets")  # type: ignore[arg-type]
+
+    async def deploy(self, name: str, *variants: tuple[str, int], publish: bool = True) -> None:
+        plans = [VariantPlan(variant, 1.0, count, spec_of, 5.0) for variant, count in variants]
+        await self.fleets.deploy(name, plans, self.observed)
+        if publish:
+            self.fleets.publish("address", name)
+
+    async def invoke(self, target: str | None = None, timeout_s: float = 5.0) -> tuple[bytes, str]:
+        answer, variant = await self.fleets.invoke(
+            "address", INVOKE, timeout_s=timeout_s, target=target
+        )
+        return answer.body, variant.name
+
+
+def answering(text: bytes) -> Any:
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if b"content-length: 1" in head:
+                    await reader.readexactly(1)
+                writer.write(ANSWER.replace(b"ok", text))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    return converse
+
+
+def test_requests_go_to_what_is_published(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        with pytest.raises(NoSuchFleetError):
+            await scene.invoke()
+        await scene.deploy("one", ("a", 1), ("b", 2), publish=False)
+        with pytest.raises(NoSuchFleetError):
+            await scene.invoke()
+        scene.fleets.publish("address", "one")
+        assert await scene.invoke("b") == (b"ok", "b")
+        with pytest.raises(NoSuchVariantError):
+            await scene.invoke("c")
+        assert {await scene.invoke() for _ in range(6)} == {(b"ok", "a"), (b"ok", "b")}
+        scene.fleets.withdraw("address")
+        with pytest.raises(NoSuchFleetError):
+            await scene.invoke()
+
+    play(story())
+
+
+def test_a_fleet_is_there_whole_or_not_at_all(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        start = scene.supervisor.start
+
+        async def second_fails(spec: Any) -> Any:
+            scene.supervisor.stillborn = 9 if len(scene.supervisor.processes) else 0
+            return await start(spec)
+
+        scene.supervisor.start = second_fails  # type: ignore[method-assign]
+        with pytest.raises(StartError) as caught:
+            await scene.deploy("one", ("a", 1), ("b", 1))
+        assert caught.value.variant is not None
+        assert caught.value.variant.name in ("a", "b")
+        assert not scene.supervisor.alive
+        assert not list((folder / "fleets").iterdir())
+
+    play(story())
+
+
+def test_a_deployment_that_is_given_up_leaves_nothing(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.converse = None
+        deploying = asyncio.create_task(scene.deploy("one", ("a", 2)))
+        await until(lambda: len(scene.supervisor.alive) == 2)
+        deploying.cancel()
+        await asyncio.wait([deploying])
+        assert not scene.supervisor.alive
+        assert not list((folder / "fleets").iterdir())
+
+    play(story())
+
+
+def test_requests_wait_for_a_fleet_that_is_coming_up(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.fleets.publish("address", "one")
+        asking = asyncio.create_task(scene.invoke())
+        await asyncio.sleep(0.02)
+        assert not asking.done()
+        await scene.deploy("one", ("a", 1))
+        assert await asking == (b"ok", "a")
+
+    play(story())
+
+
+def test_waiting_has_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RESTART_PATIENCE_S", 0.03)
+
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.fleets.publish("address", "one")
+        with pytest.raises(NotReadyError):
+            await scene.invoke()
+
+    play(story())
+
+
+def test_a_request_whose_server_dies_is_asked_once_more(folder: Path) -> None:
+    deaths = 0
+
+    async def dies_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal deaths
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"/ping" not in head:
+            deaths += 1
+            writer.close()
+            return
+        writer.write(ANSWER)
+        await serve_well(reader, writer) if deaths else await dies_once(reader, writer)
+
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.converse = dies_once
+        await scene.deploy("one", ("a", 1))
+        asking = asyncio.create_task(scene.invoke())
+        await until(lambda: deaths == 1)
+        scene.supervisor.converse = serve_well
+        scene.supervisor.alive[0].die()
+        assert await asking == (b"ok", "a")
+
+    play(story())
+
+
+def test_a_request_that_kills_every_server_is_refused_and_says_where(folder: Path) -> None:
+    asked = 0
+
+    async def fragile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        if b"/ping" in await reader.readuntil(b"\r\n\r\n"):
+            writer.write(ANSWER)
+            await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        writer.transport.abort()
+
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.converse = fragile
+        await scene.deploy("one", ("a", 1))
+        # The ping's connection is idle when it ends: nothing was worked on yet.
+        with pytest.raises(ServerLostError) as caught:
+            await scene.invoke()
+        assert caught.value.variant is not None
+        assert caught.value.variant.name == "a"
+        assert asked == 3
+
+    play(story())
+
+
+def test_a_timeout_is_not_asked_again(folder: Path) -> None:
+    asked = 0
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"/ping" in head:
+                writer.write(ANSWER)
+            else:
+                asked += 1
+                await reader.read()
+                return
+
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.converse = silent
+        await scene.deploy("one", ("a", 1))
+        with pytest.raises(ServerTimeoutError):
+            await scene.invoke(timeout_s=0.02)
+        assert asked == 1
+
+    play(story())
+
+
+def test_a_swap_under_load_loses_nothing_and_the_old_fleet_drains(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        release = asyncio.Event()
+
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                if b"/ping" not in head:
+                    await reader.readexactly(1)
+                    await release.wait()
+                writer.write(ANSWER.replace(b"ok", b"v1"))
+
+        scene.supervisor.converse = slow
+        await scene.deploy("one", ("a", 1))
+        early = [asyncio.create_task(scene.invoke()) for _ in range(5)]
+        await until(lambda: scene.fleets.at("address").variants[0].servers[0].outstanding == 5)
+        scene.supervisor.converse = answering(b"v2")
+        await scene.deploy("two", ("b", 1))
+        retiring = asyncio.create_task(scene.fleets.retire("one", {"a": 1}))
+        assert [await scene.invoke() for _ in range(3)] == [(b"v2", "b")] * 3
+        assert len(scene.supervisor.alive) == 2
+        release.set()
+        assert await asyncio.gather(*early) == [(b"v1", "a")] * 5
+        await retiring
+        assert len(scene.supervisor.alive) == 1
+
+    play(story())
+
+
+def test_a_request_that_found_its_fleet_gone_is_led_to_the_next(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 1))
+        scene.fleets.at("address").variants[0].servers[0].healthy = False
+        asking = asyncio.create_task(scene.invoke())
+        await asyncio.sleep(0.02)
+        await scene.deploy("two", ("b", 1))
+        assert await asking == (b"ok", "b")
+
+    play(story())
+
+
+def test_retiring_ends_what_was_never_taken_over(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 2))
+        # Another server on the same folder, as after kill -9.
+        heir = Fleets(scene.supervisor, folder / "fleets")  # type: ignore[arg-type]
+        await heir.retire("one", {"a": 2})
+        assert not scene.supervisor.alive
+        assert not list((folder / "fleets").iterdir())
+
+    play(story())
+
+
+def test_an_heir_takes_the_processes_over(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 2))
+        processes = scene.supervisor.alive
+        scene.fleets = Fleets(scene.supervisor, folder / "fleets")  # type: ignore[arg-type]
+        await scene.deploy("one", ("a", 2))
+        assert scene.supervisor.alive == processes
+        assert await scene.invoke() == (b"ok", "a")
+
+    play(story())
+
+
+def test_leftovers_are_what_nobody_keeps(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("kept", ("a", 1))
+        await scene.deploy("left", ("a", 1), ("b", 2))
+        heir = Fleets(scene.supervisor, folder / "fleets")  # type: ignore[arg-type]
+        leftovers = heir.leftovers([("kept", "a", 0)])
+        assert len(leftovers) == 3
+        await heir.end_leftovers(leftovers)
+        assert len(scene.supervisor.alive) == 1
+        assert heir.leftovers([("kept", "a", 0)]) == []
+
+    play(story())
+
+
+def test_stopping_all_ends_those_that_are_not_healthy_yet_too(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 1))
+        scene.supervisor.converse = None
+        deploying = asyncio.create_task(scene.deploy("two", ("a", 1)))
+        await until(lambda: len(scene.supervisor.alive) == 2)
+        deploying.cancel()
+        await asyncio.wait([deploying])
+        await scene.fleets.stop_all(2.0)
+        assert not scene.supervisor.alive
+        with pytest.raises(NotReadyError):
+            scene.fleets.at("address")
+
+    play(story())
