@@ -19,7 +19,7 @@ def test_probe_without_namespaces_takes_the_next_best_and_says_why(
     monkeypatch.setattr(sandbox, "enter", _refuse)
     found = facilities.probe(tmp_path)
     expected = sandbox.BUBBLEWRAP if bubblewrap.available() else sandbox.PROCESS
-    assert (found.isolation, found.overlay) == (expected, False)
+    assert (found.isolation, found.overlay) == (expected, False), found.reasons
     assert any("user-namespaces" in reason and "refused" in reason for reason in found.reasons)
     assert not list(tmp_path.iterdir())
 
