@@ -91,7 +91,7 @@ def test_a_request_arriving_byte_by_byte_is_answered(server: PrivateServer) -> N
     ids=["no-http", "version", "length", "headers"],
 )
 def test_what_is_not_http_is_refused(server: PrivateServer, request_bytes: bytes) -> None:
-    assert exchange(server, request_bytes).startswith(b"HTTP/1.1 400 ")
+    assert exchange(server, request_bytes).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 431 "))
 
 
 def test_a_body_cut_short_changes_nothing(server: PrivateServer) -> None:
@@ -276,3 +276,44 @@ def test_state_survives_a_restart(tmp_path: Path) -> None:
         ]
     with sqlite3.connect(tmp_path / "state.sqlite") as state:
         assert state.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_http_1_0_clients_see_the_connection_end(server: PrivateServer) -> None:
+    received = exchange(server, b"GET /_sagebrush/health HTTP/1.0\r\n\r\n", answers=9)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in received
+
+
+def test_a_body_that_ends_early_is_refused_at_once(server: PrivateServer) -> None:
+    client(server, "s3").create_bucket(Bucket="half-closed")
+    with socket.create_connection(address(server), timeout=20) as connection:
+        connection.sendall(
+            b"PUT /half-closed/key HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n"
+            + b"x" * 300_000
+        )
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_url_longer_than_any_client_makes_is_refused(server: PrivateServer) -> None:
+    request = b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert exchange(server, request, answers=9).startswith(b"HTTP/1.1 414 ")
+
+
+@pytest.mark.parametrize("size_bytes", [100_000, 1_000_000], ids=["read", "sent-by-kernel"])
+def test_a_stored_file_that_is_gone_is_the_servers_failure(
+    server: PrivateServer, size_bytes: int
+) -> None:
+    bucket = f"gone-{size_bytes}"
+    s3 = client(server, "s3", config=Config(retries={"max_attempts": 1}))
+    s3.create_bucket(Bucket=bucket)
+    before = stored_files(server)
+    s3.put_object(Bucket=bucket, Key="key", Body=b"x" * size_bytes)
+    for path in stored_files(server) - before:
+        path.unlink()
+    received = exchange(server, b"GET /%b/key HTTP/1.1\r\nhost: x\r\n\r\n" % bucket.encode())
+    assert received.startswith(b"HTTP/1.1 500 ")
+
+
+def stored_files(server: PrivateServer) -> set[Path]:
+    return {path for path in (server.data / "objects").rglob("*") if path.is_file()}

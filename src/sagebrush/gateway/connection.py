@@ -7,6 +7,7 @@ and whose handler is synchronous is answered within the read callback, without a
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from email.utils import formatdate
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
+from sagebrush.base.errors import SagebrushError
 from sagebrush.gateway.messages import ClientDisconnectedError, Request, RequestBody, Response
 from sagebrush.gateway.sending import OpenedFile, opened, send_file
 
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
 _MAXIMUM_HEADER_BYTES = 64 * 1024
+_MAXIMUM_TARGET_BYTES = 64 * 1024
 # The largest body that is collected before its handler starts; longer ones stream.
 _BUFFERED_BODY_BYTES = 256 * 1024
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
+
+_log = logging.getLogger(__name__)
 
 
 class Application(Protocol):
@@ -45,6 +50,14 @@ class Registry(Protocol):
 
     def forget(self, connection: Connection) -> None:
         """Take note that a connection has ended."""
+
+
+class TooLargeError(SagebrushError):
+    """The head of a request is longer than any client's; carries the status that says so."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Connection(asyncio.Protocol):
@@ -94,11 +107,20 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._upgraded = True
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, TooLargeError):
+                _log.error("a request could not be begun", exc_info=cause)
+                self._refuse(500, b"an internal error occurred; the server's log has it")
+            else:
+                self._refuse(cause.status, str(cause).encode())
         except httptools.HttpParserError:
             self._refuse(400, b"the request is not valid HTTP/1.1")
 
     def eof_received(self) -> bool:
-        """Close once the answer under way is out."""
+        """Close once the answer under way is out; a body cut short will not be completed."""
+        if self._current_body is not None:
+            self._current_body.fail(ClientDisconnectedError("the body ends early"))
         if self._busy:
             self._closing = True
             return True
@@ -131,12 +153,14 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """Collect the request target."""
         self._url += url
+        if len(self._url) > _MAXIMUM_TARGET_BYTES:
+            raise TooLargeError(414, f"a URL has at most {_MAXIMUM_TARGET_BYTES} bytes here")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header."""
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > _MAXIMUM_HEADER_BYTES:
-            raise ValueError("headers too large")
+            raise TooLargeError(431, f"headers have at most {_MAXIMUM_HEADER_BYTES} bytes here")
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
@@ -153,6 +177,7 @@ class Connection(asyncio.Protocol):
         body = RequestBody(
             length, self._pause_reading, self._resume_reading, self._go_on if asks else None
         )
+        old = self._parser.get_http_version() == "1.0"
         request = Request(
             method,
             self._url.decode("latin-1"),
@@ -162,6 +187,8 @@ class Connection(asyncio.Protocol):
             self._client_address,
             time.time(),
             self._headers,
+            keep_alive=self._parser.should_keep_alive() and not old,
+            takes_chunks=not old,
         )
         self._current_body = body
         chunked = "transfer-encoding" in headers
@@ -221,7 +248,7 @@ class Connection(asyncio.Protocol):
             return
         answer = self._application.answer(request)
         if isinstance(answer, Response):
-            answer.body = opened(answer.body)
+            answer = _with_open_body(answer)
         if isinstance(answer, Response) and isinstance(answer.body, bytes):
             self._write_whole(request, answer)
             self._finish(request, answer.close)
@@ -239,8 +266,8 @@ class Connection(asyncio.Protocol):
 
     async def _answer_later(self, request: Request, answer: Response | Awaitable[Response]) -> None:
         response = answer if isinstance(answer, Response) else await answer
+        response = _with_open_body(response)
         try:
-            response.body = opened(response.body)
             close = await self._write(request, response)
         except (ClientDisconnectedError, OSError):
             self.transport.abort()
@@ -253,9 +280,8 @@ class Connection(asyncio.Protocol):
     def _finish(self, request: Request, close: bool) -> None:
         self._busy = False
         self._task = None
-        keep_alive = self._keeps_alive(request)
         # A body nobody read would be taken for the next request.
-        if close or self._closing or not keep_alive or not request.body.complete:
+        if close or self._closing or not request.keep_alive or not request.body.complete:
             self._closing = True
             self.transport.close()
             return
@@ -264,13 +290,11 @@ class Connection(asyncio.Protocol):
             self._resume_reading()
             self._loop.call_soon(self._begin, following)
 
-    @staticmethod
-    def _keeps_alive(request: Request) -> bool:
-        return request.headers.get("connection", "").lower() != "close"
-
     def _write_whole(self, request: Request, response: Response) -> None:
         body = cast("bytes", response.body)
         head = self._head(request, response, len(body))
+        if self.transport.is_closing():
+            return
         self.transport.write(head if request.method == "HEAD" else head + body)
 
     async def _write(self, request: Request, response: Response) -> bool:
@@ -291,6 +315,8 @@ class Connection(asyncio.Protocol):
         self, request: Request, response: Response, body: AsyncIterator[bytes]
     ) -> bool:
         known = any(name.lower() == "content-length" for name, _ in response.headers)
+        # To a client older than chunks, the end of the connection is the end of the body.
+        framed = request.takes_chunks and not known
         self.transport.write(self._head(request, response, None))
         if request.method == "HEAD":
             return response.close
@@ -298,10 +324,10 @@ class Connection(asyncio.Protocol):
             if not chunk:
                 continue
             await self.drain()
-            self.transport.write(chunk if known else b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        if not known:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if framed else chunk)
+        if framed:
             self.transport.write(b"0\r\n\r\n")
-        return response.close
+        return response.close or not (known or framed)
 
     async def drain(self) -> None:
         """Wait until the client has room.
@@ -323,10 +349,11 @@ class Connection(asyncio.Protocol):
                 stated = True
             lines.append(f"{name}: {value}")
         if not stated and status not in _BODILESS:
-            lines.append(
-                "transfer-encoding: chunked" if length is None else f"content-length: {length}"
-            )
-        if response.close or not request.body.complete or not self._keeps_alive(request):
+            if length is not None:
+                lines.append(f"content-length: {length}")
+            elif request.takes_chunks:
+                lines.append("transfer-encoding: chunked")
+        if response.close or not request.body.complete or not request.keep_alive:
             lines.append("connection: close")
         lines.append(f"date: {_http_date()}\r\n\r\n")
         return "\r\n".join(lines).encode("latin-1", "replace")
@@ -353,6 +380,17 @@ class Connection(asyncio.Protocol):
     def _resume_reading(self) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
+
+
+def _with_open_body(response: Response) -> Response:
+    """Open the file a response names, or answer that what was stored is gone or too short."""
+    try:
+        response.body = opened(response.body)
+    except (OSError, ClientDisconnectedError):
+        _log.exception("a stored file cannot be read")
+        text = b"what is stored cannot be read; the server's log names the file\n"
+        return Response(500, [("content-type", "text/plain")], text)
+    return response
 
 
 _date_second = 0

@@ -142,6 +142,9 @@ class Request:
     received: float = 0.0
     # The raw header list, for signatures over repeated headers.
     header_list: list[tuple[str, str]] = field(default_factory=list)
+    # What the protocol's version and the connection header say.
+    keep_alive: bool = True
+    takes_chunks: bool = True
 
 
 class OpenBody(Protocol):
