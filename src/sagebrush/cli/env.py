@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from pathlib import Path
 
-from sagebrush.cli.options import add_endpoint, data_dir, running_endpoint
+from sagebrush.cli.options import add_endpoint, running_endpoint
+from sagebrush.cli.status import fetch
 from sagebrush.launch import client_environment
 
 
@@ -24,9 +26,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def command(parsed: argparse.Namespace) -> int:
-    """Print the variables."""
+    """Print the variables.
+
+    Raises:
+        ConfigurationError: no server answers.
+    """
     endpoint = running_endpoint(parsed)
-    variables = client_environment(endpoint, str(data_dir(parsed) / "tls" / "bundle.pem"))
+    # The server knows where it keeps what to trust; --data may name nothing of the kind.
+    data = Path(fetch(endpoint, "status")["data"])
+    variables = client_environment(endpoint, str(data / "tls" / "bundle.pem"))
     if parsed.plain_http:
         kept = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
         variables = {name: variables[name] for name in kept} | {"AWS_ENDPOINT_URL": endpoint}

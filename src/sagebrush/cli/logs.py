@@ -18,7 +18,7 @@ _POLL_S = 0.3
 _TIMEOUT_S = 30.0
 _LOGS = "Logs_20140328"
 _SAGEMAKER = "SageMaker"
-_OVER = ("Completed", "Failed", "Stopped")
+_OVER = ("Completed", "Failed", "Stopped", "Deleted")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def command(parsed: argparse.Namespace) -> int:
-    """Print the lines; 1 when the job failed."""
+    """Print the lines; 1 when the job or endpoint failed."""
     service = _Service(running_endpoint(parsed), parsed.region, parsed.account)
     kind, group, prefix = _find(service, parsed.job)
     shown: dict[str, str] = {}
@@ -41,12 +41,11 @@ def command(parsed: argparse.Namespace) -> int:
         status = _status(service, kind, parsed.job)
         for line in _new_lines(service, group, prefix, shown):
             print(line, flush=True)
-        if not parsed.follow or status in _OVER:
+        if not parsed.follow or status["name"] in _OVER:
             break
         time.sleep(_POLL_S)
-    if status == "Failed":
-        description = service.call(_SAGEMAKER, "DescribeTrainingJob", TrainingJobName=parsed.job)
-        print(f"Failed: {description.get('FailureReason', 'no reason was given')}")
+    if status["name"] == "Failed":
+        print(f"Failed: {status['reason'] or 'no reason was given'}")
         return 1
     return 0
 
@@ -115,13 +114,18 @@ def _find(service: _Service, name: str) -> tuple[str, str, str]:
     return "endpoint", f"/aws/sagemaker/Endpoints/{name}", ""
 
 
-def _status(service: _Service, kind: str, name: str) -> str:
-    if kind == "endpoint":
-        return str(
-            service.call(_SAGEMAKER, "DescribeEndpoint", EndpointName=name)["EndpointStatus"]
-        )
-    answer = service.call(_SAGEMAKER, "DescribeTrainingJob", TrainingJobName=name)
-    return str(answer["TrainingJobStatus"])
+def _status(service: _Service, kind: str, name: str) -> dict[str, str]:
+    """Return the name of the status, and the reason of a failure."""
+    try:
+        if kind == "endpoint":
+            told = service.call(_SAGEMAKER, "DescribeEndpoint", EndpointName=name)
+        else:
+            told = service.call(_SAGEMAKER, "DescribeTrainingJob", TrainingJobName=name)
+    except _Refused:
+        # It was there a moment ago.
+        return {"name": "Deleted", "reason": ""}
+    status = told.get("EndpointStatus") or told["TrainingJobStatus"]
+    return {"name": status, "reason": told.get("FailureReason", "")}
 
 
 def _new_lines(
@@ -154,5 +158,10 @@ def _new_lines(
 
 def _streams(service: _Service, group: str, prefix: str) -> list[str]:
     parameters = {"logGroupName": group} | ({"logStreamNamePrefix": prefix} if prefix else {})
-    page = service.call(_LOGS, "DescribeLogStreams", **parameters)
-    return [stream["logStreamName"] for stream in page["logStreams"]]
+    names: list[str] = []
+    while True:
+        page = service.call(_LOGS, "DescribeLogStreams", **parameters)
+        names.extend(stream["logStreamName"] for stream in page["logStreams"])
+        if "nextToken" not in page:
+            return names
+        parameters["nextToken"] = page["nextToken"]

@@ -65,6 +65,6 @@ def running_server(folder: Path) -> dict[str, str] | None:
     try:
         description = json.loads((folder / RUNNING_FILE).read_text("utf-8"))
         os.kill(description["pid"], 0)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return {key: str(value) for key, value in description.items()}

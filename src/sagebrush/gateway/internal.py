@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -65,7 +66,7 @@ class InternalPages:
             "pid": os.getpid(),
             "endpoint": platform.settings.endpoint,
             "data": str(platform.settings.data_dir),
-            "disk_bytes": _disk_bytes(platform.settings.data_dir),
+            "disk_bytes": await asyncio.to_thread(_disk_bytes, platform.settings.data_dir),
             "verify_signatures": platform.settings.verify_signatures,
             "durable": platform.settings.durable,
             "sandbox": facilities.isolation,

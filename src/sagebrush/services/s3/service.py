@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from sagebrush.services.declaration import Service
 from sagebrush.services.platform import Platform
@@ -46,10 +47,26 @@ async def _stop(platform: Platform) -> None:
     platform.objects.close()
 
 
+def _status(platform: Platform) -> dict[str, Any]:
+    objects = platform.db.one(
+        "SELECT count(*) AS number, coalesce(sum(size), 0) AS bytes FROM objects_versions"
+        " WHERE live = 1"
+    )
+    buckets = platform.db.one("SELECT count(*) AS number FROM objects_buckets")
+    assert objects is not None
+    assert buckets is not None
+    return {
+        "buckets": buckets["number"],
+        "objects": objects["number"],
+        "object_bytes": objects["bytes"],
+    }
+
+
 SERVICE = Service(
     name="s3",
     modules=tuple(f"sagebrush.services.s3.{resource}" for resource in _RESOURCES),
     migrations=Path(__file__).parent / "migrations",
     start=_start,
     stop=_stop,
+    status=_status,
 )

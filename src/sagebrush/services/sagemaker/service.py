@@ -10,6 +10,7 @@ import importlib
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from sagebrush.run.families import StartError
 from sagebrush.services.declaration import Service
@@ -27,6 +28,7 @@ _RESOURCES = (
     "tags",
     "training_jobs",
 )
+_NAMES_SHOWN = 20
 # Loaded at server start only where rows ask for it, else by the first request that needs it.
 _BACKGROUND = {
     "jobs.training": (
@@ -58,11 +60,48 @@ async def _prewarm(platform: Platform) -> None:
         _log.warning("cannot preload the algorithms: %s", error)
 
 
+def _status(platform: Platform) -> dict[str, Any]:
+    """Count jobs and endpoints by status, and name those that run."""
+    rows = platform.db.all
+    return {
+        "training_jobs": {
+            row["status"]: row["number"]
+            for row in rows(
+                "SELECT status, count(*) AS number FROM sagemaker_training_jobs GROUP BY status"
+            )
+        },
+        "running_jobs": [
+            row["name"]
+            for row in rows(
+                "SELECT name FROM sagemaker_training_jobs"
+                " WHERE status IN ('InProgress', 'Stopping') ORDER BY id LIMIT ?",
+                (_NAMES_SHOWN,),
+            )
+        ],
+        "endpoints": {
+            row["status"]: row["number"]
+            for row in rows(
+                "SELECT status, count(*) AS number FROM sagemaker_hosting"
+                " WHERE kind = 'endpoint' GROUP BY status"
+            )
+        },
+        "serving_endpoints": [
+            row["name"]
+            for row in rows(
+                "SELECT name FROM sagemaker_hosting WHERE kind = 'endpoint'"
+                " AND status IN ('InService', 'Updating') ORDER BY created LIMIT ?",
+                (_NAMES_SHOWN,),
+            )
+        ],
+    }
+
+
 SERVICE = Service(
     name="sagemaker",
     modules=tuple(f"{_PACKAGE}.{name}" for name in _RESOURCES),
     migrations=Path(__file__).parent / "migrations",
     start=_start,
     stop=_stop,
+    status=_status,
     first_use=_prewarm,
 )

@@ -303,6 +303,18 @@ def test_leftovers_are_what_nobody_keeps(folder: Path) -> None:
     play(story())
 
 
+def test_a_retired_fleet_is_forgotten(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 1))
+        await scene.fleets.retire("one", {"a": 1})
+        ended = len(scene.observed.ended)
+        await scene.fleets.stop_all(2.0)
+        assert len(scene.observed.ended) == ended
+
+    play(story())
+
+
 def test_stopping_all_ends_those_that_are_not_healthy_yet_too(folder: Path) -> None:
     async def story() -> None:
         scene = Scene(folder)

@@ -210,7 +210,8 @@ def test_stopping_while_a_replacement_starts_leaves_no_process(
         scene.supervisor.alive[0].die()
         await under_way.wait()
         stopping = asyncio.create_task(scene.server.stop(0))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.02)
+        assert not stopping.done()
         go_on.set()
         await stopping
         assert len(scene.supervisor.processes) == 2

@@ -119,15 +119,6 @@ def with_status(db: Database, kind: Kind, statuses: tuple[str, ...]) -> list[Res
     return [_resource(kind, row) for row in rows]
 
 
-def count_by_status(db: Database, kind: Kind) -> dict[str, int]:
-    """Return how many resources of a kind are in each status."""
-    rows = db.all(
-        "SELECT status, count(*) FROM sagemaker_hosting WHERE kind = ? GROUP BY status",
-        (kind.arn_name,),
-    )
-    return {row[0]: row[1] for row in rows}
-
-
 def save(db: Database, resource: Resource, now: float) -> None:
     """Write back status, request and state."""
     resource.modified = now
