@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sagebrush.run import bubblewrap, facilities, kernel, sandbox
+from sagebrush.run.facilities import Facilities
 
 
 def _refuse(*arguments: object, **options: object) -> None:
     raise PermissionError(1, "refused")
 
 
-def test_probe_without_namespaces_takes_the_next_best_and_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sandbox, "enter", _refuse)
-    found = facilities.probe(tmp_path)
+def _probe_elsewhere(directory: Path, *, with_bubblewrap: bool) -> Facilities:
+    """Probe in a process of its own, as the server does: a test runner's has threads that no
+    fork survives.
+    """
+    program = f"""
+import json, dataclasses, pathlib
+from sagebrush.run import bubblewrap, facilities, sandbox
+def refuse(*arguments, **options):
+    raise PermissionError(1, "refused")
+sandbox.enter = refuse
+if not {with_bubblewrap}:
+    bubblewrap.available = lambda: False
+found = facilities.probe(pathlib.Path({str(directory)!r}))
+print(json.dumps(dataclasses.asdict(found)))
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return Facilities.from_json(finished.stdout.encode())
+
+
+def test_probe_without_namespaces_takes_the_next_best_and_says_why(tmp_path: Path) -> None:
+    found = _probe_elsewhere(tmp_path, with_bubblewrap=True)
     expected = sandbox.BUBBLEWRAP if bubblewrap.available() else sandbox.PROCESS
     assert (found.isolation, found.overlay) == (expected, False), found.reasons
     assert any("user-namespaces" in reason and "refused" in reason for reason in found.reasons)
     assert not list(tmp_path.iterdir())
 
 
-def test_probe_without_any_sandbox_is_a_plain_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sandbox, "enter", _refuse)
-    monkeypatch.setattr(bubblewrap, "available", lambda: False)
-    assert facilities.probe(tmp_path).isolation == sandbox.PROCESS
+def test_probe_without_any_sandbox_is_a_plain_process(tmp_path: Path) -> None:
+    assert _probe_elsewhere(tmp_path, with_bubblewrap=False).isolation == sandbox.PROCESS
 
 
 def test_probe_without_overlays_still_sandboxes(
