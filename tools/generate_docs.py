@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import figures_table
-
 from sagebrush.algorithms import algorithm_names, card_of
 from sagebrush.algorithms.card import Card, Channel, load_attribute
 from sagebrush.algorithms.hyperparameter_fields import Field
@@ -165,23 +164,29 @@ def algorithm_page(card: Card) -> str:
         [
             f"{_MARK}# {card.title}\n",
             f"{card.summary} Image repositories: {_codes(card.repositories)}.\n",
-            "What it computes, when it is wrong and where it differs from the hosted image:\n"
-            f"[its own page](../../src/{folder}/README.md).\n",
+            (
+                "What it computes, when it is wrong and where it differs from the hosted image:\n"
+                f"[its own page](../../src/{folder}/README.md).\n"
+            ),
             "## Channels\n",
             _table(
                 ("channel", "required", "content types", "input modes", "distribution"),
                 [_channel(channel) for channel in card.channels],
             ),
-            f"A channel without `ContentType` holds `{card.default_content_type}`."
-            f" Training on several instances: {'yes' if card.distributed else 'no'}.\n",
+            (
+                f"A channel without `ContentType` holds `{card.default_content_type}`."
+                f" Training on several instances: {'yes' if card.distributed else 'no'}.\n"
+            ),
             "## Hyperparameters\n",
             _table(
                 ("name", "takes", "default", "tuning range", "meaning"),
                 [_hyperparameter(item) for item in shown],
             ),
             "## Inference\n",
-            f"Request content types: {_codes(card.content_types)}. Answers:"
-            f" {_codes(card.accepts)}; without `Accept`: `{card.default_accept}`.\n",
+            (
+                f"Request content types: {_codes(card.content_types)}. Answers:"
+                f" {_codes(card.accepts)}; without `Accept`: `{card.default_accept}`.\n"
+            ),
             "## Metrics\n",
             *_metrics(card),
             "## Environments\n",

@@ -285,12 +285,23 @@ _OTHER_BOOSTERS = (
 )
 
 _OBSOLETE = (
-    Continuous("sketch_eps", low=0, low_open=True, high=1, high_open=True),
-    Categorical("predictor", choices=("auto", "cpu_predictor", "gpu_predictor")),
-    Flag("deterministic_histogram"),
-    Categorical("dsplit", choices=("row", "col")),
-    WholeNumber("prob_buffer_row", low=1, low_open=True),
-    Flag("use_dask_gpu_training"),
+    Continuous(
+        "sketch_eps",
+        low=0,
+        low_open=True,
+        high=1,
+        high_open=True,
+        description="Accuracy of the sketch of tree_method approx in old versions.",
+    ),
+    Categorical(
+        "predictor",
+        choices=("auto", "cpu_predictor", "gpu_predictor"),
+        description="Where old versions predicted.",
+    ),
+    Flag("deterministic_histogram", description="Of training on GPUs."),
+    Categorical("dsplit", choices=("row", "col"), description="How old versions split data."),
+    WholeNumber("prob_buffer_row", low=1, low_open=True, description="Of a method long gone."),
+    Flag("use_dask_gpu_training", description="Of training on GPUs; runs on the CPU here."),
 )
 
 _INTERNAL = (
