@@ -95,11 +95,15 @@ def _mini_batch_kmeans(X: Any, _y: Any) -> Callable[[], Any]:
     return lambda: model.fit(X).cluster_centers_
 
 
-def _our_linear(kind: str) -> Callable[[Any, Any], Callable[[], Any]]:
+def _our_linear(kind: str, models: int = 32) -> Callable[[Any, Any], Callable[[], Any]]:
     def prepare(X: Any, y: Any) -> Callable[[], Any]:
         from sagebrush.algorithms.linear_learner.model import LinearLearner
 
-        settings: dict[str, Any] = {"epochs": 5, "early_stopping_patience": 5}
+        settings: dict[str, Any] = {
+            "epochs": 5,
+            "early_stopping_patience": 5,
+            "num_models": models,
+        }
         if kind == "binary_classifier":
             settings["binary_classifier_model_selection_criteria"] = "f1"
         model = LinearLearner(kind, seed=1, **settings)
@@ -256,6 +260,7 @@ _TASKS: dict[str, tuple[Any, dict[str, Any], str]] = {
         _imbalanced,
         {
             "sagebrush 32 models": _our_linear("binary_classifier"),
+            "sagebrush 1 model": _our_linear("binary_classifier", 1),
             "sklearn SGD": _sgd_classifier,
             "sklearn LogisticRegression": _logistic_regression,
         },
@@ -265,6 +270,7 @@ _TASKS: dict[str, tuple[Any, dict[str, Any], str]] = {
         _regression,
         {
             "sagebrush 32 models": _our_linear("regressor"),
+            "sagebrush 1 model": _our_linear("regressor", 1),
             "sklearn SGD": _sgd_regressor,
             "sklearn Ridge": _ridge,
         },

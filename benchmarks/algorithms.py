@@ -53,7 +53,17 @@ def _measure(task: str, name: str, rows: int) -> dict[str, Any]:
 
 _TASKS = {
     "kmeans": ("sagebrush", "sklearn KMeans", "sklearn MiniBatchKMeans"),
-    "linear-binary": ("sagebrush 32 models", "sklearn SGD", "sklearn LogisticRegression"),
-    "linear-regression": ("sagebrush 32 models", "sklearn SGD", "sklearn Ridge"),
+    "linear-binary": (
+        "sagebrush 32 models",
+        "sagebrush 1 model",
+        "sklearn SGD",
+        "sklearn LogisticRegression",
+    ),
+    "linear-regression": (
+        "sagebrush 32 models",
+        "sagebrush 1 model",
+        "sklearn SGD",
+        "sklearn Ridge",
+    ),
     "xgboost": ("sagebrush", "xgboost"),
 }
