@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sagebrush.base.errors import SagebrushError
-from sagebrush.base.settings import DEFAULT_REGION
+from sagebrush.base.settings import DEFAULT_REGION, make_data_dir
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
 # What a reset keeps: clients trust the authority already, and the log tells what went before.
@@ -67,11 +67,17 @@ class PrivateServer:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+        # The server ends when this closes, so that it never outlives the program it was made for.
+        self._lifeline: int | None = None
         self.endpoint = ""
         self.bundle = ""
 
     def __enter__(self) -> PrivateServer:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -86,21 +92,25 @@ class PrivateServer:
         """Start and wait until the server answers.
 
         Raises:
+            ConfigurationError: the data directory cannot be made.
             LaunchError: it ended instead.
         """
-        reading, writing = os.pipe()
+        make_data_dir(self.data)
         log = self.data / "server.log"
-        self.data.mkdir(parents=True, exist_ok=True)
         ephemeral = ("--ephemeral",) if self._temporary else ()
+        self._cut_lifeline()
+        reading, writing = os.pipe()
+        held, self._lifeline = os.pipe()
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "sagebrush", "up", "--port", str(self._port)),
                     *("--data", str(self.data), "--ready-fd", str(writing)),
+                    *("--lifeline-fd", str(held)),
                     *ephemeral,
                     *self._options,
                 ],
-                pass_fds=(writing,),
+                pass_fds=(writing, held),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -108,6 +118,7 @@ class PrivateServer:
                 start_new_session=True,
             )
         os.close(writing)
+        os.close(held)
         with os.fdopen(reading, "rb") as pipe:
             line = pipe.readline()
         if not line:
@@ -148,3 +159,9 @@ class PrivateServer:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+        self._cut_lifeline()
+
+    def _cut_lifeline(self) -> None:
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None

@@ -7,9 +7,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagebrush.base.errors import ConfigurationError
+
 DEFAULT_PORT = 4566
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
+# Addresses that mean every interface are for listening, not for connecting.
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Settings:
     @property
     def endpoint(self) -> str:
         """The plain address that clients and jobs reach the server at."""
-        return f"http://{self.host}:{self.port}"
+        host = _REACHED_AT.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def default_data_dir() -> Path:
@@ -44,6 +49,23 @@ def default_data_dir() -> Path:
         return Path.home() / "Library" / "Application Support" / "sagebrush"
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "sagebrush"
+
+
+def make_data_dir(folder: Path) -> None:
+    """Make the data directory unless it is there.
+
+    Raises:
+        ConfigurationError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = None if os.access(folder, os.W_OK | os.X_OK) else "it is not writable"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason is not None:
+        raise ConfigurationError(
+            f"{folder} cannot be the data directory: {reason}; choose another with --data"
+        )
 
 
 def default_cache_dir() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 from sagebrush.base.errors import ConfigurationError
@@ -18,6 +19,10 @@ this command's.
   sagebrush run -- python train.py
   sagebrush run --data ./state -- pytest tests/
 """
+
+# As shells answer.
+_NOT_EXECUTABLE = 126
+_NOT_FOUND = 127
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +46,20 @@ def command(parsed: argparse.Namespace) -> int:
         raise ConfigurationError("name the command to run: sagebrush run -- python script.py")
     folder = parsed.data.expanduser().resolve() if parsed.data else None
     options = ("--offline",) if parsed.offline else ()
+    # Before there is a program to pass it on to, SIGTERM ends this as Ctrl-C does.
+    signal.signal(signal.SIGTERM, _interrupt)
     with PrivateServer(folder, options) as server:
         try:
             child = subprocess.Popen(program, env=server.environment())
         except OSError as error:
-            raise ConfigurationError(f"cannot run {program[0]}: {error.strerror}") from None
+            print(f"sagebrush: cannot run {program[0]}: {error.strerror}", file=sys.stderr)
+            return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
         code = _wait(child)
     return 128 - code if code < 0 else code
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

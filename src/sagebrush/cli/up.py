@@ -6,12 +6,16 @@ import argparse
 import ipaddress
 import logging
 import os
+import select
+import shutil
 import tempfile
 from pathlib import Path
 
 from sagebrush.base.errors import ConfigurationError
 from sagebrush.base.settings import DEFAULT_PORT, DEFAULT_REGION, Settings
 from sagebrush.cli.options import add_data, data_dir
+
+_MAXIMUM_PORT = 65535
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(
         "--port",
-        type=int,
+        type=_port,
         default=os.environ.get("SAGEBRUSH_PORT", DEFAULT_PORT),
         help="port (default: $SAGEBRUSH_PORT or %(default)s); 0 takes a free one",
     )
@@ -48,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--verbose", "-v", action="store_true", help="log every request")
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--lifeline-fd", type=int, help=argparse.SUPPRESS)
 
 
 def command(parsed: argparse.Namespace) -> int:
@@ -58,9 +63,20 @@ def command(parsed: argparse.Namespace) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     if parsed.ephemeral and parsed.data is None:
-        with tempfile.TemporaryDirectory(prefix="sagebrush-") as folder:
-            return _serve(parsed, Path(folder))
-    return _serve(parsed, data_dir(parsed))
+        with tempfile.TemporaryDirectory(prefix="sagebrush-") as temporary:
+            return _serve(parsed, Path(temporary))
+    folder = data_dir(parsed)
+    code = _serve(parsed, folder)
+    if parsed.ephemeral and parsed.lifeline_fd is not None and _is_cut(parsed.lifeline_fd):
+        # Whoever made the temporary directory is gone and cannot remove it.
+        shutil.rmtree(folder, ignore_errors=True)
+    return code
+
+
+def _is_cut(lifeline: int) -> bool:
+    """Whether the other end has closed; nothing is ever written to it."""
+    readable, _, _ = select.select([lifeline], [], [], 0)
+    return bool(readable)
 
 
 def _serve(parsed: argparse.Namespace, folder: Path) -> int:
@@ -76,7 +92,14 @@ def _serve(parsed: argparse.Namespace, folder: Path) -> int:
         region=os.environ.get("AWS_REGION") or DEFAULT_REGION,
         ephemeral=parsed.ephemeral,
     )
-    return serve(settings, ready_fd=parsed.ready_fd)
+    return serve(settings, ready_fd=parsed.ready_fd, lifeline_fd=parsed.lifeline_fd)
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= _MAXIMUM_PORT:
+        raise argparse.ArgumentTypeError(f"{number} is no port: 0 to {_MAXIMUM_PORT} are")
+    return number
 
 
 def _check_exposure(parsed: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sagebrush.base.clock import SystemClock
 from sagebrush.base.errors import ConfigurationError
-from sagebrush.base.settings import Settings
+from sagebrush.base.settings import Settings, make_data_dir
 from sagebrush.gateway.application import Gateway
 from sagebrush.gateway.assembly import assemble
 from sagebrush.gateway.certificates import CertificateAuthority
@@ -31,24 +31,28 @@ _CHECKPOINT_INTERVAL_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, *, ready_fd: int | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code.
+def serve(
+    settings: Settings, *, ready_fd: int | None = None, lifeline_fd: int | None = None
+) -> int:
+    """Serve until SIGINT or SIGTERM, or until the lifeline's other end closes; return 0.
 
     Raises:
         ConfigurationError: the data directory is in use, or the address cannot be bound.
     """
     os.umask(0o077)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(settings.data_dir)
     with _exclusive(settings.data_dir):
         _install_event_loop()
-        return asyncio.run(_serve(settings, ready_fd))
+        return asyncio.run(_serve(settings, ready_fd, lifeline_fd))
 
 
-async def _serve(settings: Settings, ready_fd: int | None) -> int:
+async def _serve(settings: Settings, ready_fd: int | None, lifeline_fd: int | None) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    if lifeline_fd is not None:
+        loop.add_reader(lifeline_fd, stopping.set)
     authority = CertificateAuthority(settings.data_dir / "tls")
     gateway = Gateway(authority, offline=settings.offline)
     listener = Listener(gateway, authority.server_context)
@@ -70,6 +74,8 @@ async def _serve(settings: Settings, ready_fd: int | None) -> int:
         _write_root_credentials(platform)
     _announce(settings, authority, ready_fd)
     await stopping.wait()
+    if lifeline_fd is not None:
+        loop.remove_reader(lifeline_fd)
     _log.info("stopping")
     accepting.cancel()
     checkpoints.cancel()
@@ -102,7 +108,9 @@ def _announce(settings: Settings, authority: CertificateAuthority, ready_fd: int
     temporary.write_text(json.dumps(description), "utf-8")
     temporary.replace(running)
     if ready_fd is not None:
-        os.write(ready_fd, json.dumps(description).encode() + b"\n")
+        # Whoever asked may be gone already; its lifeline says so too.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ready_fd, json.dumps(description).encode() + b"\n")
         os.close(ready_fd)
     where = f" --data {settings.data_dir}"
     print(
