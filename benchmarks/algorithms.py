@@ -51,6 +51,7 @@ def _measure(task: str, name: str, rows: int) -> dict[str, Any]:
     return answer
 
 
+_LINEAR = ("sagebrush 1 model", "sagebrush 32 models")
 _TASKS = {
     "kmeans": ("sagebrush", "sklearn KMeans", "sklearn MiniBatchKMeans"),
     "linear-binary": (
