@@ -7,6 +7,7 @@ a coroutine.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 from collections.abc import Awaitable
@@ -187,7 +188,7 @@ class _Call:
         """Whether nothing has to be awaited: the body is here and nothing streams."""
         return (
             self._request.body.complete
-            and not inspect.iscoroutinefunction(self._handler)
+            and not _is_coroutine(self._handler)
             and not self._streams
             and not is_encoded(self._request)
         )
@@ -238,7 +239,7 @@ class _Call:
             return _defect(self._routed, self._identifier)
 
     async def _handle(self, context: Context, parameters: dict[str, Any]) -> dict[str, Any] | None:
-        if inspect.iscoroutinefunction(self._handler):
+        if _is_coroutine(self._handler):
             return cast("dict[str, Any] | None", await self._handler(context, parameters))
         with context.db.transaction():
             return cast("dict[str, Any] | None", self._handler(context, parameters))
@@ -296,6 +297,11 @@ async def _within_limit(body: ByteStream) -> bytes:
         message = f"The request body is larger than {_MAXIMUM_BODY_BYTES} bytes"
         raise ApiError("RequestEntityTooLarge", message, status=413)
     return whole
+
+
+@functools.cache
+def _is_coroutine(handler: Handler) -> bool:
+    return inspect.iscoroutinefunction(handler)
 
 
 def _failure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +126,7 @@ class Fleets:
             ServerLostError: it died twice.
             ServerTimeoutError: no answer in time.
         """
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + _RESTART_PATIENCE_S
+        deadline = time.monotonic() + _RESTART_PATIENCE_S
         deaths = 0
         while True:
             try:
@@ -134,12 +134,12 @@ class Fleets:
                 variant, server = self.at(address).choose(target)
                 return await self._ask(variant, server, message, timeout_s)
             except NotReadyError:
-                if clock() > deadline:
+                if time.monotonic() > deadline:
                     raise
             except ServerLostError as error:
                 # That it died may not have been noticed yet.
                 deaths += not isinstance(error, NobodyListensError)
-                if deaths > 1 or clock() > deadline:
+                if deaths > 1 or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(_RESTART_POLL_S)
 
