@@ -1,4 +1,4 @@
-"""Unmodified programs of both generations of the SageMaker Python SDK."""
+"""Unmodified programs for boto3 and both generations of the SageMaker Python SDK."""
 
 from __future__ import annotations
 
@@ -31,9 +31,17 @@ def test_v3_trainer_and_builder_with_xgboost(run_program: Any) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("generation", ["v2", "v3"])
-def test_every_way_to_the_server(run_program: Any, generation: str, way: str) -> None:
-    program = f"sdk_{generation}_short.py"
-    answer = run_program(f"sdk-{generation}", program, way, WAY=way)
+@pytest.mark.parametrize(
+    ("environment", "program"),
+    [
+        ("sdk-v2", "boto3_short.py"),
+        ("sdk-v2", "sdk_v2_short.py"),
+        ("sdk-v3", "sdk_v3_short.py"),
+    ],
+)
+def test_every_way_to_the_server(
+    run_program: Any, environment: str, program: str, way: str
+) -> None:
+    answer = run_program(environment, program, way, WAY=way)
     assert answer["status"] == "Completed"
     assert answer["size"] > 0
