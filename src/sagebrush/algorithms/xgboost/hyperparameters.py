@@ -291,17 +291,24 @@ _OBSOLETE = (
         low_open=True,
         high=1,
         high_open=True,
-        description="Accuracy of the sketch of tree_method approx in old versions.",
+        description="Of old versions; accepted without effect.",
     ),
     Categorical(
         "predictor",
         choices=("auto", "cpu_predictor", "gpu_predictor"),
-        description="Where old versions predicted.",
+        description="Of old versions; accepted without effect.",
     ),
-    Flag("deterministic_histogram", description="Of training on GPUs."),
-    Categorical("dsplit", choices=("row", "col"), description="How old versions split data."),
-    WholeNumber("prob_buffer_row", low=1, low_open=True, description="Of a method long gone."),
-    Flag("use_dask_gpu_training", description="Of training on GPUs; runs on the CPU here."),
+    Flag("deterministic_histogram", description="Of training on GPUs; accepted without effect."),
+    Categorical(
+        "dsplit", choices=("row", "col"), description="Of old versions; accepted without effect."
+    ),
+    WholeNumber(
+        "prob_buffer_row",
+        low=1,
+        low_open=True,
+        description="Of old versions; accepted without effect.",
+    ),
+    Flag("use_dask_gpu_training", description="Of training on GPUs; the job runs on the CPU."),
 )
 
 _INTERNAL = (
