@@ -87,9 +87,11 @@ def verify(request: Request, path: str, secret_of: SecretLookup, now: float) -> 
         request.headers.get("content-type") or query.get("content-type", ""),
         date,
         *(f"{name.lower()}:{value.strip()}" for name, value in sorted(amz.items())),
-        _resource(path, request.query),
     ]
-    _check("\n".join(lines), secret, signature)
+    # SDKs sign a bucket as its own host has it, with a slash behind, in whichever style they call.
+    paths = (path, f"{path}/") if path.rfind("/") == 0 and len(path) > 1 else (path,)
+    texts = ["\n".join([*lines, _resource(one, request.query)]) for one in paths]
+    _check(texts, secret, signature)
     return access_key
 
 
@@ -116,15 +118,18 @@ def verify_post_policy(fields: dict[str, str], secret_of: SecretLookup) -> str:
     secret = secret_of(access_key, fields.get("x-amz-security-token"))
     if secret is None:
         raise SignatureError("unknown_key", "The access key is not known")
-    _check(fields["policy"], secret, fields["signature"])
+    _check([fields["policy"]], secret, fields["signature"])
     return access_key
 
 
-def _check(text: str, secret: str, signature: str) -> None:
-    digest = hmac.digest(secret.encode(), text.encode("utf-8", "surrogateescape"), "sha1")
-    expected = binascii.b2a_base64(digest, newline=False)
-    if not hmac.compare_digest(expected, signature.encode("utf-8", "surrogateescape")):
-        raise SignatureError("mismatch", "The signature does not match the one calculated")
+def _check(texts: list[str], secret: str, signature: str) -> None:
+    """Return if the signature is that of one of the texts; raises `SignatureError`."""
+    given = signature.encode("utf-8", "surrogateescape")
+    for text in texts:
+        digest = hmac.digest(secret.encode(), text.encode("utf-8", "surrogateescape"), "sha1")
+        if hmac.compare_digest(binascii.b2a_base64(digest, newline=False), given):
+            return
+    raise SignatureError("mismatch", "The signature does not match the one calculated")
 
 
 def _presigned(query: dict[str, str], now: float) -> tuple[str, str, str]:

@@ -69,3 +69,15 @@ def test_a_browser_form_is_signed_by_its_policy():
     assert sigv2.verify_post_policy(fields, _secret_of) == KEY
     with pytest.raises(SignatureError, match="does not match"):
         sigv2.verify_post_policy(fields | {"policy": fields["policy"] + "A"}, _secret_of)
+
+
+@pytest.mark.parametrize("path", ["/bucket", "/bucket/"])
+def test_a_bucket_is_signed_with_a_slash_behind_in_either_style(path: str) -> None:
+    request = AWSRequest(method="GET", url="http://localhost/bucket?location")
+    request.auth_path = path
+    HmacV1Auth(Credentials(KEY, SECRET)).add_auth(request)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    received = Request("GET", "/bucket", "location", headers)
+    assert sigv2.verify(received, received.path, _secret_of, time.time()) == KEY
+    with pytest.raises(SignatureError, match="does not match"):
+        sigv2.verify(received, "/buckets", _secret_of, time.time())

@@ -47,8 +47,7 @@ async def read_form(content_type: str, stream: ByteStream) -> Form:
         headers = _headers(await reader.head())
         name, filename = _disposition(headers.get("content-disposition", ""))
         if name.lower() == "file":
-            if "content-type" in headers:
-                fields.setdefault("content-type", headers["content-type"])
+            # The part's own type, which browsers add, is no field: no policy speaks of it.
             return Form(_File(reader), filename, fields)
         value = await reader.value(_FIELDS_BYTES)
         size += len(value)
