@@ -35,9 +35,19 @@ def create_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
     return {"EndpointArn": endpoint.arn}
 
 
-def describe_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Tell everything about an endpoint; its variants once they serve."""
+async def describe_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Tell everything about an endpoint; its variants once they serve.
+
+    The first answer about a young endpoint waits a little for its model servers.
+    """
     endpoint = records.get(context, records.ENDPOINT, request["EndpointName"])
+    if endpoint.status == "Creating":
+        await deployments_of(context.platform).hold(endpoint)
+        endpoint = records.get(context, records.ENDPOINT, request["EndpointName"])
+    return _described(endpoint)
+
+
+def _described(endpoint: Resource) -> dict[str, Any]:
     told: dict[str, Any] = {
         "EndpointName": endpoint.name,
         "EndpointArn": endpoint.arn,

@@ -30,6 +30,10 @@ from sagebrush.services.sagemaker.runtimes import runtime_of
 _START_TIMEOUT_S = 240.0
 _ALIVE = ("Creating", "InService", "Updating", "Deleting")
 _STOP_GRACE_S = 5.0
+# Below this age an endpoint's first Describe waits for its servers, for at most that long: clients
+# ask at once, and then only every 30 seconds.
+_YOUNG_S = 10.0
+_HOLD_S = 5.0
 _WORKER = "endpoint deployments"
 # What may go wrong with an endpoint without being a defect of this program.
 _TROUBLE = (SagebrushError, OSError)
@@ -66,6 +70,8 @@ class Deployments:
         self._folder = platform.settings.data_dir.absolute() / "endpoints"
         # The last thing begun for each address; the next waits for it.
         self._work: dict[str, asyncio.Task[None]] = {}
+        # The addresses of young endpoints whose first Describe has waited.
+        self._held: set[str] = set()
 
     def resume(self) -> None:
         """Take every endpoint up where it was left, and end what none of them needs."""
@@ -118,6 +124,17 @@ class Deployments:
             # Its servers are only coming back; the weights are read from the row again then.
             _log.info("endpoint %s gets its weights when it is up", endpoint.name)
 
+    async def hold(self, endpoint: Resource) -> None:
+        """Wait a little for a young endpoint to come up, once in its life."""
+        address = address_of(endpoint)
+        work = self._work.get(address)
+        age_s = self._platform.clock.now() - endpoint.created
+        if work is None or endpoint.status != "Creating" or address in self._held:
+            return
+        if age_s <= _YOUNG_S:
+            self._held.add(address)
+            await asyncio.wait([work], timeout=_HOLD_S)
+
     def _begin(self, endpoint: Resource, work: Work, *, instead: bool = False) -> None:
         address = address_of(endpoint)
         earlier = self._work.get(address)
@@ -130,6 +147,7 @@ class Deployments:
     def _forget(self, address: str, task: asyncio.Task[None]) -> None:
         if self._work.get(address) is task:
             del self._work[address]
+            self._held.discard(address)
 
     async def _carry_out(
         self,
