@@ -1,6 +1,6 @@
 """Training data of any content type as batches of rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from sagebrush.algorithms.formats.batch import Batch, rebatch
 from sagebrush.algorithms.formats.csv import read_csv_blocks
 from sagebrush.algorithms.formats.media_type import MediaType
 from sagebrush.algorithms.formats.recordio_protobuf import read_blocks
+from sagebrush.algorithms.formats.row_flaws import RowFlaw, feature_flaw
 
 RECORDIO_PROTOBUF = "application/x-recordio-protobuf"
 CSV = "text/csv"
@@ -23,14 +24,16 @@ def training_batches(
     default_content_type: str = RECORDIO_PROTOBUF,
     feature_dim: int | None = None,
     default_label_size: int = 1,
+    find_flaw: Callable[[Batch], RowFlaw | None] = feature_flaw,
 ) -> Iterator[Batch]:
     """One pass over a channel in batches of exactly ``batch_rows`` rows, the last one shorter.
 
     Call it once per epoch with the same reader. CSV rows begin with their labels: as many as the
     content type's ``label_size`` says, else ``default_label_size``, corrected by ``feature_dim``
     when the row's width shows that it has none or one. Labels are None when the data has none.
-    Memory use is bounded by the batch, not by the data. ClientError names file and row of bad data
-    and the file whose rows are not ``feature_dim`` wide.
+    ``find_flaw`` says which rows cannot be learned from. Memory use is bounded by the batch, not by
+    the data. ClientError names file and row of bad data and of a row with a flaw, and the file
+    whose rows are not ``feature_dim`` wide.
     """
     media = MediaType.parse(reader.config.content_type or default_content_type)
     if media.name not in (RECORDIO_PROTOBUF, CSV):
@@ -38,12 +41,12 @@ def training_batches(
             f"No iterator has been registered for ContentType {(media.name, '1.0')!r}"
         )
     blocks = _blocks(reader, media, feature_dim, default_label_size)
-    return rebatch(blocks, batch_rows)
+    return rebatch(_without_flaw(blocks, find_flaw), batch_rows)
 
 
 def _blocks(
     reader: ChannelReader, media: MediaType, feature_dim: int | None, default_label_size: int
-) -> Iterator[Batch]:
+) -> Iterator[tuple[str, Batch]]:
     width = feature_dim
     labelled: bool | None = None
     for stream in reader.streams():
@@ -52,7 +55,21 @@ def _blocks(
             width = width or block.features.shape[1]
             labelled = block.labels is not None if labelled is None else labelled
             _require_alike(block, stream.name, width, labelled)
-            yield block
+            yield stream.name, block
+
+
+def _without_flaw(
+    blocks: Iterator[tuple[str, Batch]], find_flaw: Callable[[Batch], RowFlaw | None]
+) -> Iterator[Batch]:
+    current, rows = "", 0
+    for name, block in blocks:
+        rows = rows if name == current else 0
+        current = name
+        flaw = find_flaw(block)
+        if flaw is not None:
+            raise ClientError(f"Example {rows + flaw.row + 1} of {name} {flaw.text}")
+        rows += block.rows
+        yield block
 
 
 def _named_after_channel(

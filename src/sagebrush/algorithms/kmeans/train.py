@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from sagebrush.algorithms.blas_threads import single_threaded_blas
 from sagebrush.algorithms.collective import Collective, connect
@@ -106,11 +105,7 @@ class _Run:
         size = int(self._parameters["mini_batch_size"])
 
         def batches() -> Iterator[Batch]:
-            row = 0
-            for batch in training_batches(reader, size, feature_dim=width):
-                _check(batch, name, width, row)
-                row += batch.rows
-                yield batch
+            return training_batches(reader, size, feature_dim=width)
 
         return batches
 
@@ -194,22 +189,3 @@ class _Run:
             self._log.score("test", name, float(figures[name]))
         for name in self._parameters["eval_metrics"]:
             self._log.quality_metric("test", name, float(figures[name]), "loss")
-
-
-def _check(batch: Batch, channel: str, width: int, first_row: int) -> None:
-    if batch.features.shape[1] != width:
-        raise ClientError(
-            f"The value of feature_dim is {width}, but the examples of the {channel} channel have "
-            f"{batch.features.shape[1]} features."
-        )
-    is_sparse = sparse.issparse(batch.features)
-    values = batch.features.data if is_sparse else batch.features
-    # The sum is NaN or infinite if any value is, and costs a fraction of looking at each.
-    if np.isfinite(values.sum()) or np.isfinite(values).all():
-        return
-    dense = batch.features.toarray() if is_sparse else values
-    row = first_row + int((~np.isfinite(dense)).any(axis=1).argmax()) + 1
-    raise ClientError(
-        f"Example {row} of the {channel} channel has a feature that is not a finite number "
-        "(NaN or infinity)."
-    )

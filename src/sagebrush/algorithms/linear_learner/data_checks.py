@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
+from sagebrush.algorithms.formats.row_flaws import RowFlaw, feature_flaw
 from sagebrush.algorithms.linear_learner.settings import BINARY, MULTICLASS, Settings
 from sagebrush.algorithms.replay import Pass
 
@@ -37,33 +37,32 @@ def _check(batch: Batch, settings: Settings, channel: str, first_row: int) -> Ba
         )
     if batch.labels is None:
         raise ClientError(f"The examples of the {channel} channel have no label.")
-    labels = batch.labels
-    if labels.ndim != 1:
+    if batch.labels.ndim != 1:
         raise ClientError(
-            f"The examples of the {channel} channel have {labels.shape[1]} labels each; "
+            f"The examples of the {channel} channel have {batch.labels.shape[1]} labels each; "
             "Linear Learner takes one."
         )
-    values = batch.features.data if sparse.issparse(batch.features) else batch.features
-    # The sum is NaN or infinite if any value is, and costs a fraction of looking at each.
-    if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+    flaw = find_flaw(batch, settings)
+    if flaw is not None:
         raise ClientError(
-            f"Example {first_row + _first_bad_row(batch)} of the {channel} channel has a feature "
-            "that is not a finite number (NaN or infinity)."
-        )
-    bad = ~_valid(labels, settings)
-    if bad.any():
-        row = int(bad.argmax())
-        raise ClientError(
-            f"Example {first_row + row + 1} of the {channel} channel has the label "
-            f"{labels[row]:g}. {_rule(settings)}"
+            f"Example {first_row + flaw.row + 1} of the {channel} channel {flaw.text}"
         )
     return batch
 
 
-def _first_bad_row(batch: Batch) -> int:
-    """Number, from 1, of the first row of the batch with a value that is not finite."""
-    dense = batch.features.toarray() if sparse.issparse(batch.features) else batch.features
-    return int((~np.isfinite(dense)).any(axis=1).argmax()) + 1
+def find_flaw(batch: Batch, settings: Settings) -> RowFlaw | None:
+    """The first row with a feature that is not finite, or else with a label that breaks the rule.
+
+    Batches without exactly one label for each row have no flaw of this kind.
+    """
+    flaw = feature_flaw(batch)
+    if flaw is not None or batch.labels is None or batch.labels.ndim != 1:
+        return flaw
+    bad = ~_valid(batch.labels, settings)
+    if not bad.any():
+        return None
+    row = int(bad.argmax())
+    return RowFlaw(row, f"has the label {batch.labels[row]:g}. {_rule(settings)}")
 
 
 def _valid(labels: NDArray[np.float32], settings: Settings) -> NDArray[np.bool_]:

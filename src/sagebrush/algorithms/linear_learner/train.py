@@ -13,7 +13,7 @@ from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.training import training_batches
 from sagebrush.algorithms.linear_learner.artifact import write_model
-from sagebrush.algorithms.linear_learner.data_checks import checked
+from sagebrush.algorithms.linear_learner.data_checks import checked, find_flaw
 from sagebrush.algorithms.linear_learner.evaluation import Judgement, Metric, final_metrics
 from sagebrush.algorithms.linear_learner.fitting import Observer
 from sagebrush.algorithms.linear_learner.losses import OBJECTIVE_NAMES
@@ -89,7 +89,12 @@ def _channel(context: TrainingContext, name: str, settings: Settings) -> Pass:
     width = None if settings.feature_dim == "auto" else int(settings.feature_dim)
 
     def batches() -> Iterator[Batch]:
-        return training_batches(reader, settings.mini_batch_size, feature_dim=width)
+        return training_batches(
+            reader,
+            settings.mini_batch_size,
+            feature_dim=width,
+            find_flaw=lambda batch: find_flaw(batch, settings),
+        )
 
     return batches
 

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from sagebrush.algorithms.formats.csv import read_csv_blocks
 from sagebrush.algorithms.formats.libsvm import read_libsvm_blocks
 from sagebrush.algorithms.formats.parquet import read_parquet_blocks
 from sagebrush.algorithms.formats.recordio_protobuf import read_blocks
+from sagebrush.algorithms.formats.row_flaws import infinity_flaw
 from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF
 
 DEEPEST_FOLDER = 3
@@ -81,14 +83,15 @@ class ChannelRows:
     def batches(self) -> Iterator[Batch]:
         """One pass over the data: labelled rows, some megabytes each.
 
-        ClientError names file and row of bad data, the file whose width differs, and the file
-        whose rows have no labels or labels that are not finite.
+        ClientError names file and row of bad data, infinite values among it, the file whose width
+        differs, and the file whose rows have no labels.
         """
         width: int | None = None
         for stream in self.reader.streams():
             rows = 0
             for batch in self._stream_batches(stream):
                 _require_labels(batch, stream.name, rows)
+                _require_finite(batch, stream.name, rows)
                 found = batch.features.shape[1]
                 if self.format != LIBSVM and width not in (None, found):
                     raise ClientError(
@@ -110,7 +113,10 @@ class ChannelRows:
             if self.format == CSV:
                 labels = 2 if self.weighted_csv else 1
                 blocks = read_csv_blocks(
-                    data, stream.name, delimiter=sniff_delimiter, missing_allowed=True
+                    data,
+                    stream.name,
+                    delimiter=partial(_delimiter, stream.name),
+                    missing_allowed=True,
                 )
                 for block in blocks:
                     yield _split(block, labels, stream.name)
@@ -120,6 +126,13 @@ class ChannelRows:
                 yield from read_blocks(data, stream.name)
             else:
                 raise AssertionError(self.format)
+
+
+def _delimiter(name: str, first_line: str) -> str:
+    try:
+        return sniff_delimiter(first_line)
+    except ClientError as error:
+        raise ClientError(f"Unable to read row 1 of {name}: {error}") from error
 
 
 def sniff_delimiter(line: str) -> str:
@@ -159,4 +172,12 @@ def _require_labels(batch: Batch, name: str, rows_before: int) -> None:
         raise ClientError(
             f"Unable to read row {rows_before + int(bad[0]) + 1} of {name}: "
             f"its label is {batch.labels[bad[0]]}."
+        )
+
+
+def _require_finite(batch: Batch, name: str, rows_before: int) -> None:
+    flaw = infinity_flaw(batch)
+    if flaw is not None:
+        raise ClientError(
+            f"Unable to read {name}: its row {rows_before + flaw.row + 1} {flaw.text}"
         )

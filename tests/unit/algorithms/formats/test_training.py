@@ -10,11 +10,12 @@ import pytest
 
 from sagebrush.algorithms.channels import ChannelConfig, ChannelReader
 from sagebrush.algorithms.errors import ClientError
-from sagebrush.algorithms.formats.batch import concatenate
+from sagebrush.algorithms.formats.batch import Batch, concatenate
 from sagebrush.algorithms.formats.csv import read_csv_blocks
 from sagebrush.algorithms.formats.libsvm import read_libsvm_blocks
 from sagebrush.algorithms.formats.recordio_protobuf import read_blocks
 from sagebrush.algorithms.formats.recordio_protobuf_writer import write_dense
+from sagebrush.algorithms.formats.row_flaws import RowFlaw
 from sagebrush.algorithms.formats.training import training_batches
 
 ROWS = np.arange(60, dtype=np.float32).reshape(20, 3)
@@ -184,3 +185,22 @@ def test_data_without_end_is_read_a_few_megabytes_at_a_time(kind):
         rows += len(block) if kind == "csv" else block.rows
         assert endless.taken - rows * len(content) / 20 < 16_000_000
     assert rows > 1000
+
+
+def test_a_row_with_a_flaw_is_named_within_its_file(tmp_path):
+    flawed = ROWS.copy()
+    flawed[11, 2] = np.nan
+    (tmp_path / "a.csv").write_text(csv())
+    (tmp_path / "b.csv").write_text(csv(flawed))
+    with pytest.raises(ClientError, match=r"Example 12 of train/b.csv has a feature that is not"):
+        list(training_batches(reader(tmp_path, "text/csv"), 6))
+
+
+def test_who_trains_says_which_rows_are_flawed(tmp_path):
+    def find_flaw(batch: Batch) -> RowFlaw | None:
+        rows = np.flatnonzero(batch.labels == 9)
+        return RowFlaw(int(rows[0]), "has the label 9.") if len(rows) else None
+
+    (tmp_path / "a.csv").write_text(csv())
+    with pytest.raises(ClientError, match=r"^Example 4 of train/a.csv has the label 9\.$"):
+        list(training_batches(reader(tmp_path, "text/csv"), 50, find_flaw=find_flaw))

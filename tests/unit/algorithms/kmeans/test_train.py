@@ -143,7 +143,7 @@ def test_a_stop_ends_with_a_model(tmp_path: Path):
 def test_bad_rows_are_named(tmp_path: Path):
     rows = ROWS.copy()
     rows[417, 2] = np.inf
-    with pytest.raises(ClientError, match="Example 418 of the train channel"):
+    with pytest.raises(ClientError, match=r"Example 418 of train/[^ ]+ has a feature"):
         run(context_of(tmp_path / "a", {"train": rows}))
     with pytest.raises(ClientError, match="4 features, expected 7"):
         run(context_of(tmp_path / "b", {"train": ROWS}), feature_dim="7")

@@ -154,3 +154,16 @@ def test_a_stop_ends_with_a_model(tmp_path: Path):
 def test_rows_of_another_width_are_named_with_their_file(tmp_path: Path):
     with pytest.raises(ClientError, match="train/part-0: its rows have 30 features, expected 7"):
         run(context_of(tmp_path, CHANNELS), feature_dim="7")
+
+
+def test_rows_that_break_a_rule_are_named_within_their_file(tmp_path: Path):
+    labels = LABELS.astype(np.float32)
+    labels[41] = 3
+    context = context_of(tmp_path / "a", {"train": slice(0, 100)}, labels=labels)
+    with pytest.raises(ClientError, match=r"Example 42 of train/part-0 has the label 3\. Labels"):
+        run(context)
+    rows = ROWS.copy()
+    rows[450, 3] = np.inf
+    context = context_of(tmp_path / "b", CHANNELS, rows=rows)
+    with pytest.raises(ClientError, match="Example 51 of validation/part-0 has a feature"):
+        run(context)

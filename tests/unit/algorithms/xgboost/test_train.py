@@ -200,7 +200,16 @@ def test_files_are_read_three_folders_deep_and_marker_files_left_out(job, make_d
             "row 1 of train/bad.csv: column 1 holds 'label'",
         ),
         ("text/csv", {"bad.csv": "1,2\n,3\n"}, "row 2 of train/bad.csv: its label is nan"),
-        ("text/csv", {"bad.csv": "1,2\n1,inf\n"}, "Input data contains `inf`"),
+        (
+            "text/csv",
+            {"bad.csv": "1,2\n1,inf\n"},
+            "train/bad.csv: its row 2 has a feature that is infinite",
+        ),
+        (
+            "text/csv",
+            {"bad.csv": "1\n2\n"},
+            "row 1 of train/bad.csv: Could not determine delimiter",
+        ),
         ("text/csv", {"bad.csv": "12\n13\n"}, "Could not determine delimiter on line 12"),
         (
             "text/csv",
