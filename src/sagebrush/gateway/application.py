@@ -240,7 +240,9 @@ class _Call:
 
     async def _handle(self, context: Context, parameters: dict[str, Any]) -> dict[str, Any] | None:
         if _is_coroutine(self._handler):
-            return cast("dict[str, Any] | None", await self._handler(context, parameters))
+            return await cast(
+                "Awaitable[dict[str, Any] | None]", self._handler(context, parameters)
+            )
         with context.db.transaction():
             return cast("dict[str, Any] | None", self._handler(context, parameters))
 

@@ -28,7 +28,7 @@ def container_of(request: dict[str, Any]) -> dict[str, Any]:
         raise faults.unsupported("A model of several Containers")
     if primary is None and not containers:
         raise faults.invalid("PrimaryContainer or Containers is required to create a model.")
-    container: dict[str, Any] = primary or containers[0]
+    container: dict[str, Any] = containers[0] if primary is None else primary
     return container
 
 

@@ -1,0 +1,95 @@
+"""Endpoint configurations: created, described, listed, deleted, refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sagebrush.base.errors import ApiError
+
+ACCOUNT = "111122223333"
+KMEANS = "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1"
+VARIANT = {
+    "VariantName": "all",
+    "ModelName": "model",
+    "InstanceType": "ml.m5.large",
+    "InitialInstanceCount": 1,
+}
+
+
+@pytest.fixture
+def server_with_model(server: Any) -> Any:
+    server.call("CreateModel", ModelName="model", PrimaryContainer={"Image": KMEANS})
+    return server
+
+
+def create(server: Any, name: str, *variants: dict[str, Any], **fields: Any) -> str:
+    answer = server.call(
+        "CreateEndpointConfig",
+        EndpointConfigName=name,
+        ProductionVariants=list(variants) or [VARIANT],
+        **fields,
+    )
+    return str(answer["EndpointConfigArn"])
+
+
+def test_create_endpoint_config_describes_with_defaults(server_with_model: Any) -> None:
+    server = server_with_model
+    arn = create(server, "One", VARIANT, VARIANT | {"VariantName": "b", "InitialVariantWeight": 3})
+    assert arn == f"arn:aws:sagemaker:{server.region}:{ACCOUNT}:endpoint-config/one"
+    told = server.call("DescribeEndpointConfig", EndpointConfigName="One")
+    assert told.pop("CreationTime") > 0
+    assert told == {
+        "EndpointConfigName": "One",
+        "EndpointConfigArn": arn,
+        "EnableNetworkIsolation": False,
+        "ProductionVariants": [
+            VARIANT | {"InitialVariantWeight": 1.0},
+            VARIANT | {"VariantName": "b", "InitialVariantWeight": 3},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("variants", "fields", "words"),
+    [
+        ([VARIANT | {"ModelName": "none"}], {}, "Could not find model"),
+        ([VARIANT, VARIANT], {}, "Variant names must be unique"),
+        ([VARIANT | {"InitialVariantWeight": 0}], {}, "weight greater than 0"),
+        ([VARIANT | {"InitialInstanceCount": 0}], {}, "must be at least 1"),
+        (
+            [VARIANT | {"VariantName": str(number)} for number in range(11)],
+            {},
+            "at most 10 production variants",
+        ),
+        ([{"VariantName": "a", "ModelName": "model"}], {}, "InstanceType is required"),
+        ([VARIANT | {"ServerlessConfig": {}}], {}, "ServerlessConfig is not supported"),
+        ([VARIANT], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "AsyncInferenceConfig"),
+        ([VARIANT], {"ShadowProductionVariants": [VARIANT]}, "ShadowProductionVariants"),
+        ([VARIANT], {"DataCaptureConfig": {"EnableCapture": True}}, "EnableCapture"),
+    ],
+)
+def test_create_endpoint_config_refuses(
+    server_with_model: Any, variants: list[Any], fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ApiError) as caught:
+        create(server_with_model, "refused", *variants, **fields)
+    assert caught.value.code == "ValidationException"
+    assert words in caught.value.message
+    assert server_with_model.call("ListEndpointConfigs")["EndpointConfigs"] == []
+
+
+def test_endpoint_configs_have_names_of_their_own(server_with_model: Any) -> None:
+    server = server_with_model
+    arn = create(server, "own")
+    with pytest.raises(ApiError) as caught:
+        create(server, "own")
+    assert caught.value.message == f'Cannot create already existing endpoint configuration "{arn}".'
+    listed = server.call("ListEndpointConfigs", NameContains="w")["EndpointConfigs"]
+    assert [item["EndpointConfigArn"] for item in listed] == [arn]
+    server.call("DeleteEndpointConfig", EndpointConfigName="own")
+    with pytest.raises(ApiError) as caught:
+        server.call("DescribeEndpointConfig", EndpointConfigName="own")
+    assert caught.value.message == f'Could not find endpoint configuration "{arn}".'
+    create(server, "own")

@@ -1,0 +1,300 @@
+"""InvokeEndpoint: what reaches the model server, what comes back, what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+import pytest
+
+from sagebrush.base.errors import ApiError
+from sagebrush.engines.fleets import (
+    Answer,
+    FleetError,
+    NoSuchFleetError,
+    NoSuchVariantError,
+    NotReadyError,
+    ServerLostError,
+    ServerTimeoutError,
+    Variant,
+)
+from sagebrush.services.sagemaker_runtime.request_metrics import metrics_of
+
+ACCOUNT = "111122223333"
+OK = Answer(200, {"content-type": "text/csv; charset=utf-8"}, b"0.5\n")
+
+
+class Server:
+    healthy = True
+
+
+class Fleet:
+    """Answers as told, or raises it, and remembers the requests."""
+
+    def __init__(self) -> None:
+        self.variant = Variant("blue", 1.0, [Server(), Server()])  # type: ignore[list-item]
+        self.says: Answer | FleetError = OK
+        self.asked: list[tuple[str, bytes, str | None]] = []
+        self.takes: Callable[[], None] = lambda: None
+
+    async def invoke(
+        self, address: str, message: bytes, *, timeout_s: float, target: str | None
+    ) -> tuple[Answer, Variant]:
+        assert timeout_s == 60.0
+        self.asked.append((address, message, target))
+        self.takes()
+        if isinstance(self.says, FleetError):
+            raise self.says
+        return self.says, self.variant
+
+
+@pytest.fixture
+def fleet(handlers: Any) -> Fleet:
+    handlers.platform.fleets = Fleet()
+    return handlers.platform.fleets  # type: ignore[no-any-return]
+
+
+def invoke(handlers: Any, **request: Any) -> dict[str, Any]:
+    return dict(handlers.call("sagemaker-runtime", "InvokeEndpoint", EndpointName="e", **request))
+
+
+def failure(handlers: Any, **request: Any) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        invoke(handlers, **request)
+    return caught.value
+
+
+def sent(fleet: Fleet) -> tuple[str, dict[str, str], bytes]:
+    """Return the last request as an HTTP parser reads it."""
+    headers: dict[str, str] = {}
+    seen: dict[str, bytes] = {"url": b"", "body": b""}
+
+    class Receiver:
+        def on_url(self, url: bytes) -> None:
+            seen["url"] += url
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            headers[name.decode()] = value.decode()
+
+        def on_body(self, body: bytes) -> None:
+            seen["body"] += body
+
+    parser = httptools.HttpRequestParser(Receiver())
+    parser.feed_data(fleet.asked[-1][1])
+    return f"{parser.get_method().decode()} {seen['url'].decode()}", headers, seen["body"]
+
+
+def metrics(handlers: Any) -> dict[str, Any]:
+    metrics_of(handlers.platform).flush()
+    found = handlers.call(
+        "cloudwatch",
+        "GetMetricData",
+        StartTime=handlers.clock.now() - 3600,
+        EndTime=handlers.clock.now() + 3600,
+        MetricDataQueries=[
+            {
+                "Id": f"m{number}",
+                "Label": f"{name} {statistic}",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/SageMaker",
+                        "MetricName": name,
+                        "Dimensions": [
+                            {"Name": "EndpointName", "Value": "e"},
+                            {"Name": "VariantName", "Value": "blue"},
+                        ],
+                    },
+                    "Period": 60,
+                    "Stat": statistic,
+                },
+            }
+            for number, (name, statistic) in enumerate(
+                (name, statistic)
+                for name in (
+                    *("Invocations", "InvocationsPerInstance", "ModelLatency", "OverheadLatency"),
+                    *("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors"),
+                )
+                for statistic in ("Sum", "Maximum", "Minimum", "SampleCount")
+            )
+        ],
+    )
+    return {item["Label"]: sum(item["Values"]) for item in found["MetricDataResults"]}
+
+
+def test_the_body_and_some_headers_reach_the_model_server(handlers: Any, fleet: Fleet) -> None:
+    answer = invoke(
+        handlers,
+        Body=b"1,2\n\x00\xff",
+        ContentType="text/csv",
+        Accept="application/json",
+        CustomAttributes="trace=1",
+        InferenceId="id-1",
+        TargetVariant="blue",
+    )
+    assert answer == {
+        "Body": b"0.5\n",
+        "ContentType": "text/csv; charset=utf-8",
+        "InvokedProductionVariant": "blue",
+        "CustomAttributes": None,
+    }
+    address, _, target = fleet.asked[0]
+    assert (address, target) == (f"{ACCOUNT}/us-east-1/e", "blue")
+    line, headers, body = sent(fleet)
+    assert line == "POST /invocations"
+    assert body == b"1,2\n\x00\xff"
+    assert headers == {
+        "host": "model",
+        "content-type": "text/csv",
+        "accept": "application/json",
+        "x-amzn-sagemaker-custom-attributes": "trace=1",
+        "x-amzn-sagemaker-inference-id": "id-1",
+        "content-length": "6",
+    }
+
+
+def test_an_invocation_of_nothing(handlers: Any, fleet: Fleet) -> None:
+    fleet.says = Answer(200, {"x-amzn-sagemaker-custom-attributes": "back=2"}, b"")
+    answer = invoke(handlers)
+    assert (answer["Body"], answer["ContentType"], answer["CustomAttributes"]) == (
+        b"",
+        None,
+        "back=2",
+    )
+    assert sent(fleet)[1] == {"host": "model", "content-length": "0"}
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"TargetModel": "m.tar.gz"},
+        {"TargetContainerHostname": "h"},
+        {"InferenceComponentName": "c"},
+        {"SessionId": "NEW_SESSION"},
+        {"EnableExplanations": "`true`"},
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(
+    handlers: Any, fleet: Fleet, member: dict[str, str]
+) -> None:
+    error = failure(handlers, **member)
+    assert error.code == "ValidationError"
+    assert next(iter(member)) in error.message
+    assert fleet.asked == []
+
+
+def test_a_body_over_the_limit(handlers: Any, fleet: Fleet) -> None:
+    invoke(handlers, Body=bytes(25 << 20))
+    error = failure(handlers, Body=bytes((25 << 20) + 1))
+    assert error.code == "ValidationError"
+    assert str(25 << 20) in error.message
+    assert len(fleet.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "message"),
+    [
+        (NoSuchFleetError("x"), "ValidationError", f"Endpoint e of account {ACCOUNT} not found."),
+        (NoSuchVariantError("x"), "ValidationError", "Variant None is not found in endpoint e."),
+        (NotReadyError("all restart"), "ServiceUnavailable", "Endpoint e: all restart"),
+    ],
+)
+def test_nobody_to_ask(
+    handlers: Any, fleet: Fleet, trouble: FleetError, code: str, message: str
+) -> None:
+    fleet.says = trouble
+    error = failure(handlers)
+    assert (error.code, error.message) == (code, message)
+    assert metrics(handlers)["Invocations Sum"] == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "client"), (404, "client"), (500, "server"), (503, "server")]
+)
+def test_a_refusal_of_the_model_is_told_in_full(
+    handlers: Any, fleet: Fleet, status: int, kind: str
+) -> None:
+    fleet.says = Answer(status, {}, "ungültig \u2028 \xff".encode() + b"\xfe")
+    error = failure(handlers)
+    text = "ungültig \u2028 \xff\ufffd"
+    assert error.code == "ModelError"
+    assert error.message == (
+        f'Received {kind} error ({status}) from primary with message "{text}". See'
+        " https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
+        f"#logEventViewer:group=/aws/sagemaker/Endpoints/e in account {ACCOUNT} for more"
+        " information."
+    )
+    assert error.members == {
+        "OriginalStatusCode": status,
+        "OriginalMessage": text,
+        "LogStreamArn": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/e",
+    }
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (ServerTimeoutError("x"), "Your invocation timed out while waiting for a response"),
+        (ServerLostError("the model server closed"), "the model server closed"),
+    ],
+)
+def test_no_answer_at_all_is_a_model_error_and_counted(
+    handlers: Any, fleet: Fleet, trouble: FleetError, words: str
+) -> None:
+    trouble.variant = fleet.variant
+    fleet.says = trouble
+    error = failure(handlers)
+    assert error.code == "ModelError"
+    assert error.members["OriginalStatusCode"] == 0
+    assert error.members["OriginalMessage"].startswith(words)
+    counted = metrics(handlers)
+    assert counted["Invocations Sum"] == 1
+    assert counted["InvocationModelErrors Sum"] == 1
+    assert counted["Invocation5XXErrors Sum"] == counted["Invocation4XXErrors Sum"] == 0
+
+
+def test_every_outcome_is_counted_in_its_minute(handlers: Any, fleet: Fleet) -> None:
+    fleet.takes = lambda: handlers.clock.advance(0.25)
+    for status in (200, 204, 415, 500):
+        fleet.says = Answer(status, {}, b"")
+        if status < 300:
+            invoke(handlers)
+        else:
+            failure(handlers)
+    counted = metrics(handlers)
+    assert counted["Invocations Sum"] == counted["Invocations SampleCount"] == 4
+    assert counted["Invocation4XXErrors Sum"] == counted["Invocation5XXErrors Sum"] == 1
+    assert counted["Invocation4XXErrors SampleCount"] == 4
+    assert counted["Invocation4XXErrors Minimum"] == 0
+    assert counted["InvocationModelErrors Sum"] == 2
+    assert counted["InvocationModelErrors Maximum"] == 1
+    # Two instances served.
+    assert counted["InvocationsPerInstance Sum"] == 2.0
+    # The clock of the test moved while the model server was asked, by more than that really took.
+    total = 4 * 0.25e6
+    assert counted["ModelLatency Sum"] + counted["OverheadLatency Sum"] == pytest.approx(total)
+    assert counted["ModelLatency Minimum"] > 0
+    # What was stored is not stored again.
+    assert metrics(handlers) == counted
+
+
+def test_minutes_are_kept_apart(handlers: Any, fleet: Fleet) -> None:
+    for _ in range(3):
+        invoke(handlers)
+        handlers.clock.advance(60)
+    metrics_of(handlers.platform).flush()
+    found = handlers.call(
+        "cloudwatch",
+        "GetMetricStatistics",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocations",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": "e"},
+            {"Name": "VariantName", "Value": "blue"},
+        ],
+        StartTime=handlers.clock.now() - 3600,
+        EndTime=handlers.clock.now() + 3600,
+        Period=60,
+        Statistics=["Sum"],
+    )
+    assert [point["Sum"] for point in found["Datapoints"]] == [1, 1, 1]
