@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sagebrush.base.errors import SagebrushError, StateError
 from sagebrush.engines.fleets.channel import Answer, ChannelPool, compose
-from sagebrush.engines.fleets.errors import FleetError, StartError
+from sagebrush.engines.fleets.errors import FleetError, ServerTimeoutError, StartError
 from sagebrush.run.spec import ProcessSpec
 from sagebrush.run.supervisor import Handle, Supervisor
 
@@ -61,6 +61,7 @@ class ModelServer:
         self._handle: Handle | None = None
         self._launching: asyncio.Task[Handle] | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._answered = 0
         self.healthy = False
 
     @property
@@ -92,9 +93,20 @@ class ModelServer:
         raise StartError(words or "the model server did not answer pings")
 
     async def request(self, message: bytes, timeout_s: float) -> Answer:
-        """Send a whole HTTP message; errors as `ChannelPool.request`."""
+        """Send a whole HTTP message; errors as `ChannelPool.request`.
+
+        A process that answered nobody at all while this request waited in vain is replaced.
+        """
         assert self._pool is not None, "a server is asked only when healthy"
-        return await self._pool.request(message, timeout_s)
+        answered = self._answered
+        try:
+            answer = await self._pool.request(message, timeout_s)
+        except ServerTimeoutError:
+            if self._answered == answered:
+                self._give_up_on_process()
+            raise
+        self._answered += 1
+        return answer
 
     async def stop(self, grace_s: float) -> None:
         """End the process for good and remove its directories; `start` must not run any more."""
@@ -111,6 +123,12 @@ class ModelServer:
         if self._pool is not None:
             self._pool.close()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def _give_up_on_process(self) -> None:
+        if self.healthy and self._handle is not None:
+            self.healthy = False
+            _log.warning("model server %s answers nobody any more", self._handle.directory)
+            _ask_to_end(self._handle, grace_s=0)
 
     async def _adopted(self) -> Handle | None:
         running = left_behind(self._supervisor, self.folder)
@@ -207,13 +225,16 @@ async def end_leftover(supervisor: Supervisor, folder: Path, grace_s: float) -> 
 
 
 async def _end(handle: Handle, grace_s: float) -> None:
-    if not handle.alive:
-        return
+    if handle.alive:
+        _ask_to_end(handle, grace_s)
+        await handle.wait()
+
+
+def _ask_to_end(handle: Handle, grace_s: float) -> None:
     try:
         handle.stop(grace_s)
     except OSError as error:
         _log.warning("%s is stopped without a request: %s", handle.directory, error)
-    await handle.wait()
 
 
 def _numbers(folder: Path) -> list[int]:

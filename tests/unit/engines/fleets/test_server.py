@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.unit.engines.fleets.conftest import (
+    ANSWER,
     FakeSupervisor,
     Observed,
     play,
@@ -16,7 +17,7 @@ from tests.unit.engines.fleets.conftest import (
     until,
 )
 
-from sagebrush.engines.fleets import StartError, compose
+from sagebrush.engines.fleets import ServerTimeoutError, StartError, compose
 from sagebrush.engines.fleets import server as module
 from sagebrush.engines.fleets.server import ModelServer, end_leftover
 from sagebrush.run.families import StartError as ProcessStartError
@@ -186,6 +187,57 @@ def test_a_replacement_that_answers_no_pings_is_replaced_too(
         await until(lambda: len(scene.supervisor.processes) == 3)
         scene.supervisor.converse = serve_well
         await until(lambda: scene.server.healthy)
+        assert len(scene.supervisor.alive) == 1
+        await scene.server.stop(0)
+
+    play(story())
+
+
+def test_one_that_answers_nobody_any_more_is_replaced(folder: Path, pauses: list[float]) -> None:
+    async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while b"/ping" in await reader.readuntil(b"\r\n\r\n"):
+            writer.write(ANSWER)
+        await reader.read()
+
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.converse = hangs
+        await scene.server.start(10.0)
+        (hung,) = scene.supervisor.alive
+        scene.supervisor.converse = serve_well
+        together = [scene.server.request(INVOKE, 0.03) for _ in range(3)]
+        outcomes = await asyncio.gather(*together, return_exceptions=True)
+        assert all(isinstance(outcome, Exception) for outcome in outcomes)
+        assert hung.asked_to_stop == [0]
+        await until(lambda: scene.server.healthy)
+        assert await scene.answers()
+        await scene.server.stop(0)
+
+    play(story())
+
+
+def test_one_that_is_slow_with_one_request_but_answers_others_stays(folder: Path) -> None:
+    slow = compose("POST", "/slow", (), b"1")
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"/slow" in head:
+                await reader.read()
+                return
+            if b"/ping" not in head:
+                await reader.readexactly(1)
+            writer.write(ANSWER)
+
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.converse = converse
+        await scene.server.start(10.0)
+        waiting = asyncio.create_task(scene.server.request(slow, 0.05))
+        await until(lambda: scene.server.outstanding == 1)
+        assert await scene.answers()
+        with pytest.raises(ServerTimeoutError):
+            await waiting
+        assert scene.server.healthy
         assert len(scene.supervisor.alive) == 1
         await scene.server.stop(0)
 
