@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _BEGIN, _END = "<!-- figures -->", "<!-- /figures -->"
-_SERVERS = ("mlserver", "litserve", "bentoml")
-Row = tuple[str, str, str, str]
+_OBJECT_PEERS = ("moto_server", "ministack")
+_MODEL_PEERS = ("mlserver", "litserve", "bentoml")
+Row = tuple[str, str, str]
 
 
 def filled(readme: str, figures: dict[str, Any] | None) -> str:
@@ -26,117 +27,106 @@ def filled(readme: str, figures: dict[str, Any] | None) -> str:
 def table(figures: dict[str, Any] | None) -> str:
     """Return the table, or where the figures come from when none are kept yet."""
     if figures is None:
-        return "`make bench` measures this machine and its peers, and prints the table.\n"
-    rows = [
-        row
-        for part in (_startup, _control, _objects, _jobs, _invocations, _algorithms)
-        for row in part(figures)
-    ]
-    head = ("figure", "Sagebrush", "peer", "ratio")
-    lines = [head, ("---", "---:", "---:", "---:"), *rows]
+        return "`make bench` measures this machine and its peers, and prints the figures.\n"
+    parts = (_startup, _control, _objects, _jobs, _invocations, _algorithms)
+    rows = [row for part in parts for row in part(figures)]
+    lines = [("figure", "Sagebrush", "peers (times better)"), ("---",) * 3, *rows]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"{text}\nMeasured by `make bench` on {figures['cpus']} CPUs, {figures['machine']}.\n"
+    system = str(figures["machine"]).partition("-")[0]
+    return f"{text}\nMeasured on {system} with {figures['cpus']} CPUs.\n"
 
 
 def _startup(figures: dict[str, Any]) -> Iterator[Row]:
     if "startup" not in figures:
         return
     ours, moto = figures["startup"]["sagebrush"], figures["startup"]["moto_server"]
-    for key, title, unit in (
-        ("ready_s", "start to ready", "s"),
-        ("first_request_s", "first request", "s"),
-        ("memory_mb", "idle memory", "MB"),
+    for key, title, form in (
+        ("ready_s", "start to ready", "{:.2f} s"),
+        ("first_request_s", "first request", "{:.2f} s"),
+        ("memory_mb", "idle memory", "{:.0f} MB"),
     ):
-        digits = 0 if unit == "MB" else 2
-        yield (
-            title,
-            f"{ours[key]:.{digits}f} {unit}",
-            f"moto_server {moto[key]:.{digits}f} {unit}",
-            _times(moto[key] / ours[key], "less"),
-        )
+        peer = _peer("moto_server", form.format(moto[key]), moto[key] / ours[key])
+        yield title, form.format(ours[key]), peer
 
 
 def _control(figures: dict[str, Any]) -> Iterator[Row]:
     if "control" not in figures:
         return
     ours, moto = (figures["control"][name]["per_second"] for name in ("sagebrush", "moto_server"))
-    yield (
-        "ListTrainingJobs, 10 jobs",
-        f"{ours:,.0f}/s",
-        f"moto_server {moto:,.0f}/s",
-        _times(ours / moto, "more"),
-    )
+    peer = _peer("moto_server", f"{moto:,.0f}/s", ours / moto)
+    yield "ListTrainingJobs, 10 jobs", f"{ours:,.0f}/s", peer
 
 
 def _objects(figures: dict[str, Any]) -> Iterator[Row]:
     measured = figures.get("objects", {})
-    for size in measured.get("sagebrush", {}):
+    for size, ours in measured.get("sagebrush", {}).items():
         for operation in ("put", "get"):
             key = f"{operation}_per_s"
-            ours = measured["sagebrush"][size][key]
-            for peer in ("moto_server", "ministack"):
-                if size in measured.get(peer, {}):
-                    other = measured[peer][size][key]
-                    yield (
-                        f"S3 {operation.upper()} {size}",
-                        f"{ours:,.1f}/s",
-                        f"{peer} {other:,.1f}/s",
-                        _times(ours / other, "more"),
-                    )
+            peers = [
+                _peer(name, _rate(measured[name][size][key]), ours[key] / measured[name][size][key])
+                for name in _OBJECT_PEERS
+                if size in measured.get(name, {})
+            ]
+            yield f"S3 {operation.upper()}, {size}", _rate(ours[key]), _joined(peers)
 
 
 def _jobs(figures: dict[str, Any]) -> Iterator[Row]:
     if "jobs" not in figures:
         return
     jobs = figures["jobs"]
-    yield (
-        "CreateTrainingJob to the algorithm's first line",
-        f"{jobs['first_line_ms']:.0f} ms",
-        f"cold interpreter and imports {jobs['cold_ms']:.0f} ms",
-        _times(jobs["cold_ms"] / jobs["first_line_ms"], "less"),
-    )
-    yield ("CreateTrainingJob to Completed", f"{jobs['completed_ms']:.0f} ms", "", "")
+    first, cold = jobs["first_line_ms"], jobs["cold_ms"]
+    peer = _peer("a cold interpreter with its imports", f"{cold:.0f} ms", cold / first)
+    yield "CreateTrainingJob to the algorithm's first line", f"{first:.0f} ms", peer
+    yield "CreateTrainingJob to `Completed`", f"{jobs['completed_ms']:.0f} ms", ""
 
 
 def _invocations(figures: dict[str, Any]) -> Iterator[Row]:
     measured = figures.get("invocations", {})
-    for count in ("1", "16"):
-        if count not in measured.get("sagebrush", {}):
-            continue
-        ours = measured["sagebrush"][count]
-        for peer in _SERVERS:
-            if count in measured.get(peer, {}):
-                other = measured[peer][count]
-                yield (
-                    f"InvokeEndpoint, XGBoost, {count} connection{'s' * (count != '1')}",
-                    f"{ours['per_second']:,.0f}/s, p99 {ours['p99_ms']:.2f} ms",
-                    f"{peer} {other['per_second']:,.0f}/s, p99 {other['p99_ms']:.2f} ms",
-                    _times(ours["per_second"] / other["per_second"], "more"),
-                )
+    for count, ours in measured.get("sagebrush", {}).items():
+        peers = [
+            _peer(
+                name,
+                _served(measured[name][count]),
+                ours["per_second"] / measured[name][count]["per_second"],
+            )
+            for name in _MODEL_PEERS
+            if count in measured.get(name, {})
+        ]
+        clients = "1 client" if count == "1" else f"{count} clients"
+        yield f"InvokeEndpoint, XGBoost, {clients}", _served(ours), _joined(peers)
 
 
 def _algorithms(figures: dict[str, Any]) -> Iterator[Row]:
-    """Yield the largest size of each task: time and quality beside each peer."""
+    """Yield the largest size of each task: time, memory and quality beside each peer."""
     largest: dict[str, int] = {}
     for name in figures.get("algorithms", {}):
         task, _, rows = name.rpartition("-")
         largest[task] = max(int(rows), largest.get(task, 0))
     for task, rows in largest.items():
-        (_, ours), *peers = figures["algorithms"][f"{task}-{rows}"].items()
-        for peer, other in peers:
-            yield (
-                f"{task}, {rows:,} rows",
-                _trained(ours),
-                f"{peer} {_trained(other)}",
-                _times(other["seconds"] / ours["seconds"], "less time"),
-            )
+        (_, ours), *others = figures["algorithms"][f"{task}-{rows}"].items()
+        peers = [
+            _peer(name, _trained(item), item["seconds"] / ours["seconds"]) for name, item in others
+        ]
+        yield f"{task}, {rows:,} rows", _trained(ours), _joined(peers)
+
+
+def _peer(name: str, value: str, ratio: float) -> str:
+    return f"{name} {value} (**{ratio:.1f}×**)"
+
+
+def _joined(peers: Iterable[str]) -> str:
+    return "; ".join(peers)
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+
+
+def _served(item: dict[str, float]) -> str:
+    return f"{item['per_second']:,.0f}/s, p99 {item['p99_ms']:.1f} ms"
 
 
 def _trained(item: dict[str, Any]) -> str:
     return (
-        f"{item['seconds']:.2f} s, {item['peak_mb']:.0f} MB, {item['figure']} {item['quality']:.4f}"
+        f"{item['seconds']:.2f} s, {item['peak_mb']:.0f} MB, {item['figure']} {item['quality']:.4g}"
     )
-
-
-def _times(ratio: float, better: str) -> str:
-    return f"{ratio:.1f} × {better}"

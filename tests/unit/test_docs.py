@@ -85,7 +85,7 @@ def test_readme_is_short() -> None:
 
 def test_the_figures_become_a_table(generator: ModuleType) -> None:
     figures = {
-        "machine": "a machine",
+        "machine": "Linux-6.1-x86_64",
         "cpus": 2,
         "control": {"sagebrush": {"per_second": 900.0}, "moto_server": {"per_second": 30.0}},
         "objects": {
@@ -106,11 +106,12 @@ def test_the_figures_become_a_table(generator: ModuleType) -> None:
     assert filled.startswith("before\n<!-- figures -->\n| figure |")
     assert filled.endswith("<!-- /figures -->\nafter")
     assert "old" not in filled
-    assert "| ListTrainingJobs, 10 jobs | 900/s | moto_server 30/s | 30.0 × more |" in filled
-    assert "| S3 GET 1 KiB | 80.0/s | moto_server 4.0/s | 20.0 × more |" in filled
+    assert "| ListTrainingJobs, 10 jobs | 900/s | moto_server 30/s (**30.0×**) |" in filled
+    assert "| S3 GET, 1 KiB | 80/s | moto_server 4.0/s (**20.0×**) |" in filled
     assert "kmeans, 20 rows" in filled
     assert "kmeans, 9 rows" not in filled
-    assert "2.0 × less time" in filled
+    assert "peer 2.00 s, 50 MB, inertia 0.5 (**2.0×**)" in filled
+    assert "Measured on Linux with 2 CPUs." in filled
 
 
 def _trained(seconds: float) -> dict[str, object]:
