@@ -31,6 +31,8 @@ clusters = [answer.label["closest_cluster"].float32_tensor.values[0] for answer 
 distances = [answer.label["distance_to_cluster"].float32_tensor.values[0] for answer in answers]
 predictor.delete_model()
 predictor.delete_endpoint()
+# The SDK's progress marks end without a line end.
+print()
 print(
     json.dumps(
         {

@@ -76,6 +76,8 @@ ContainerDefinition(image=image)
 ProductionVariant(variant_name="AllTraffic", model_name=model.model_name)
 Endpoint.get("xgboost-v3-endpoint").delete()
 Model.get("xgboost-v3-model").delete()
+# The SDK's progress marks end without a line end.
+print()
 print(
     json.dumps(
         {
