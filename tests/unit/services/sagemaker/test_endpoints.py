@@ -132,11 +132,16 @@ class Scene:
         address = f"{ACCOUNT}/{self.server.region}/{name}"
         return self.fleets.at(address).variants
 
-    def restart(self) -> None:
-        """Drop all that is in memory, as kill -9 does, and start again on the same folder."""
+    def restart(self, *, held: bool = False) -> None:
+        """Drop all that is in memory, as kill -9 does, and start again on the same folder.
+
+        With `held`, model servers do not come up before the gate is opened.
+        """
         self.server.abandon()
         platform, fleets = self.server.start, Fleets()
         fleets.trouble = self.fleets.trouble
+        if held:
+            fleets.gate.clear()
         import sagebrush.gateway.assembly as assembly
 
         original = assembly.Fleets
@@ -194,7 +199,23 @@ def test_create_endpoint_that_is_refused_starts_nothing(scene: Scene) -> None:
     assert len(scene.fleets.deployed) == 1
 
 
-def test_a_request_that_is_rolled_back_starts_nothing(scene: Scene) -> None:
+def test_an_update_waits_for_the_servers_to_come_back(scene: Scene) -> None:
+    scene.create("soon", scene.config("old"))
+    scene.settle()
+    scene.restart(held=True)
+    scene.server.until(lambda: bool(scene.fleets.deployed))
+    scene.call("UpdateEndpoint", EndpointName="soon", EndpointConfigName=scene.config("new"))
+    scene.server.run(asyncio.sleep(0.01))
+    assert len(scene.fleets.deployed) == 1
+    scene.fleets.gate.set()
+    scene.settle()
+    assert [variant.name for variant in scene.serving("soon")] == ["new"]
+    assert scene.fleets.retired == scene.fleets.deployed[:1]
+
+
+def test_a_request_that_is_rolled_back_starts_nothing(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
     server = scene.server
     config = scene.config()
     handler = server.registry.handler("sagemaker", "CreateEndpoint")
@@ -209,6 +230,7 @@ def test_a_request_that_is_rolled_back_starts_nothing(scene: Scene) -> None:
         server.run(half())
     scene.settle()
     assert scene.fleets.deployed == []
+    assert caplog.records == []
     assert "Could not find endpoint" in refused(scene, "DescribeEndpoint", EndpointName="never")
 
 
@@ -350,11 +372,23 @@ def test_requests_are_expected_before_the_servers_are_back(scene: Scene) -> None
     assert scene.fleets.expected == {f"{ACCOUNT}/{scene.server.region}/back"}
 
 
+def test_an_endpoint_whose_servers_do_not_come_back_has_failed(scene: Scene) -> None:
+    scene.create("lost")
+    scene.settle()
+    scene.fleets.trouble["all"] = StartError("the environment is gone")
+    scene.restart()
+    scene.settle()
+    assert scene.status("lost") == "Failed"
+    assert "the environment is gone" in scene.describe("lost")["FailureReason"]
+    # Nobody waits for what will not come.
+    assert scene.fleets.addresses == {}
+
+
 def test_weights_given_while_the_servers_come_back_hold(scene: Scene) -> None:
     scene.create("weights", scene.config("a", "b"))
     scene.settle()
-    scene.restart()
-    scene.fleets.gate.clear()
+    scene.restart(held=True)
+    scene.server.until(lambda: bool(scene.fleets.deployed))
     desired = [{"VariantName": "a", "DesiredWeight": 0.0}]
     scene.call(
         "UpdateEndpointWeightsAndCapacities",
@@ -372,12 +406,10 @@ def test_weights_given_while_the_servers_come_back_hold(scene: Scene) -> None:
 def test_an_endpoint_deleted_while_its_servers_come_back_is_gone(scene: Scene) -> None:
     scene.create("short")
     scene.settle()
-    scene.restart()
-    scene.fleets.gate.clear()
+    scene.restart(held=True)
     scene.server.until(lambda: bool(scene.fleets.deployed))
     scene.call("DeleteEndpoint", EndpointName="short")
     scene.settle()
-    scene.fleets.gate.set()
     assert scene.fleets.up == {}
     assert scene.fleets.addresses == {}
     assert "Could not find endpoint" in refused(scene, "DescribeEndpoint", EndpointName="short")
@@ -453,6 +485,12 @@ def test_the_files_of_endpoints_that_are_gone_are_cleared_away(scene: Scene) -> 
     scene.restart()
     scene.settle()
     scene.server.until(lambda: list(folder.iterdir()) == [kept])
+    # An update has a copy of its own, and the old one goes.
+    config = scene.config(model="files")
+    scene.call("UpdateEndpoint", EndpointName="files", EndpointConfigName=config)
+    scene.settle()
+    (other,) = folder.iterdir()
+    assert other != kept
     scene.call("DeleteEndpoint", EndpointName="files")
     scene.settle()
     assert not list(folder.iterdir())
