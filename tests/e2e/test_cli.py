@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,14 +89,15 @@ def serve(server: PrivateServer, name: str) -> None:
     """Bring an endpoint of a finished job's model up."""
     sagemaker = client(server, "sagemaker")
     job = sagemaker.describe_training_job(TrainingJobName=name)
-    sagemaker.create_model(
-        ModelName=name,
-        PrimaryContainer={
-            "Image": KMEANS,
-            "ModelDataUrl": job["ModelArtifacts"]["S3ModelArtifacts"],
-        },
-        ExecutionRoleArn=ROLE,
+    artefact = job["ModelArtifacts"]["S3ModelArtifacts"]
+    create_endpoint(sagemaker, name, {"Image": KMEANS, "ModelDataUrl": artefact})
+    sagemaker.get_waiter("endpoint_in_service").wait(
+        EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": LIMIT_S}
     )
+
+
+def create_endpoint(sagemaker: Any, name: str, container: dict[str, str]) -> None:
+    sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
     variant = {
         "VariantName": "all",
         "ModelName": name,
@@ -103,9 +106,6 @@ def serve(server: PrivateServer, name: str) -> None:
     }
     sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    sagemaker.get_waiter("endpoint_in_service").wait(
-        EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": LIMIT_S}
-    )
 
 
 def test_status_and_logs_show_jobs_and_endpoints(
@@ -141,6 +141,25 @@ def test_status_and_logs_show_jobs_and_endpoints(
     assert "no training job and no endpoint 'cli-none'" in unknown.stderr
 
     client(server, "sagemaker").delete_endpoint(EndpointName="cli-good")
+
+
+def test_logs_of_an_endpoint_that_cannot_start(
+    server: PrivateServer, sagebrush_command: Callable[..., Finished]
+) -> None:
+    s3, sagemaker = client(server, "s3"), client(server, "sagemaker")
+    s3.create_bucket(Bucket="cli-empty")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("no-model"))
+    s3.put_object(Bucket="cli-empty", Key="m.tar.gz", Body=buffer.getvalue())
+    container = {"Image": KMEANS, "ModelDataUrl": "s3://cli-empty/m.tar.gz"}
+    create_endpoint(sagemaker, "cli-empty", container)
+    # The follower stays until there is an end.
+    finished = sagebrush_command("logs", "cli-empty", "--follow")
+    assert finished.returncode == 1
+    assert "ERROR" in finished.stdout
+    assert "Failed: The primary container for production variant all" in finished.stdout
+    sagemaker.delete_endpoint(EndpointName="cli-empty")
 
 
 def test_env_points_a_shell_at_the_server(

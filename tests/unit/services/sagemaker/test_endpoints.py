@@ -466,6 +466,18 @@ def test_list_endpoints_by_status_name_and_time(scene: Scene) -> None:
     assert listed(LastModifiedTimeAfter=item["LastModifiedTime"]) == ["c", "a"]
 
 
+def test_a_failed_endpoint_keeps_no_files(scene: Scene) -> None:
+    bucket = scene.server.bucket(**{"m/one": b"1"})
+    source = {"S3Uri": f"s3://{bucket}/m/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+    container = {"Image": KMEANS, "ModelDataSource": {"S3DataSource": source}}
+    scene.call("CreateModel", ModelName="files", PrimaryContainer=container)
+    scene.fleets.trouble["all"] = StartError("no")
+    scene.create("failing", scene.config(model="files"))
+    scene.settle()
+    assert scene.status("failing") == "Failed"
+    assert list((scene.server.data / "endpoints").iterdir()) == []
+
+
 def test_the_files_of_endpoints_that_are_gone_are_cleared_away(scene: Scene) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:

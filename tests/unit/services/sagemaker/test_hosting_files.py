@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,26 @@ def test_a_model_without_an_artefact(server: Any, tmp_path: Path) -> None:
     assert (tmp_path / "model").is_dir()
 
 
-@pytest.mark.parametrize("body", [b"", b"x", archive(model=b"1" * 9999)[:-20]])
+def damaged(body: bytes, start: int, stop: int) -> bytes:
+    return body[:start] + b"\xff" * (stop - start) + body[stop:]
+
+
+# Bytes that do not compress are stored as they are: only the checksum tells that some changed.
+NOISE = archive(model=random.Random(1).randbytes(50_000))
+TEXT = archive(model=" ".join(map(str, range(20_000))).encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"x",
+        archive(model=b"1" * 9999)[:-20],
+        damaged(NOISE, 20_000, 20_100),
+        damaged(TEXT, 20_000, 20_100),
+        damaged(TEXT, 300, 310),
+    ],
+)
 def test_a_broken_archive_leaves_nothing(server: Any, tmp_path: Path, body: bytes) -> None:
     bucket = server.bucket(**{"m.tar.gz": body})
     url = f"s3://{bucket}/m.tar.gz"
