@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -21,14 +21,21 @@ _ACCOUNT_ID = re.compile(r"\d{12}")
 _KEPT = frozenset({"tls", "server.log"})
 _LOCAL_HOSTS = "localhost,127.0.0.1,::1"
 # What would send a program elsewhere, or sign it in somewhere real.
-_MISLEADING = re.compile(
-    r"AWS_ENDPOINT_URL.*|AWS_PROFILE|AWS_DEFAULT_PROFILE|AWS_SESSION_TOKEN|AWS_ROLE_ARN"
-    r"|AWS_WEB_IDENTITY_TOKEN_FILE|AWS_CONTAINER_CREDENTIALS_.*"
+_ELSEWHERE = re.compile(r"AWS_ENDPOINT_URL.*")
+_SIGNED_IN = re.compile(
+    r"AWS_PROFILE|AWS_DEFAULT_PROFILE|AWS_SESSION_TOKEN|AWS_ROLE_ARN|AWS_WEB_IDENTITY_TOKEN_FILE"
+    r"|AWS_CONTAINER_CREDENTIALS_.*"
 )
 
 
 class LaunchError(SagebrushError):
     """The private server did not start; the message carries what it printed."""
+
+
+def misleading(names: Iterable[str], *, credentials: bool = True) -> list[str]:
+    """Return which variables would send a program elsewhere or, by default, sign it in for real."""
+    patterns = (_ELSEWHERE, _SIGNED_IN) if credentials else (_ELSEWHERE,)
+    return sorted(name for name in names if any(one.fullmatch(name) for one in patterns))
 
 
 def client_environment(
@@ -132,8 +139,9 @@ class PrivateServer:
     def environment(self, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return a whole environment for a program that shall use this server."""
         given = dict(os.environ if inherited is None else inherited)
-        kept = {name: value for name, value in given.items() if not _MISLEADING.fullmatch(name)}
-        return kept | client_environment(self.endpoint, self.bundle, given)
+        for name in misleading(given):
+            del given[name]
+        return given | client_environment(self.endpoint, self.bundle, given)
 
     def reset(self) -> None:
         """Start again with nothing stored, at the same address and with the same authority."""

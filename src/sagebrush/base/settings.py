@@ -12,6 +12,11 @@ from sagebrush.base.errors import ConfigurationError
 DEFAULT_PORT = 4566
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
+# What a server leaves in its data directory: itself while it runs, the lock it holds, and the
+# first key where signatures are checked.
+RUNNING_FILE = "server.json"
+LOCK_FILE = "lock"
+ROOT_CREDENTIALS_FILE = "root-credentials"
 # Addresses that mean every interface are for listening, not for connecting.
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 from pathlib import Path
 
 from sagebrush.base.errors import ConfigurationError
-from sagebrush.base.settings import DEFAULT_PORT, default_data_dir
-
-RUNNING_FILE = "server.json"
+from sagebrush.base.settings import DEFAULT_PORT, LOCK_FILE, RUNNING_FILE, default_data_dir
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +62,21 @@ def running_endpoint(parsed: argparse.Namespace) -> str:
 def running_server(folder: Path) -> dict[str, str] | None:
     """Return what the server that runs on `folder` says of itself, or None when none runs."""
     try:
+        if not in_use(folder):
+            return None
         description = json.loads((folder / RUNNING_FILE).read_text("utf-8"))
-        os.kill(description["pid"], 0)
-    except (OSError, ValueError, KeyError, TypeError):
+        return {key: str(value) for key, value in description.items()}
+    except (OSError, ValueError, AttributeError):
         return None
-    return {key: str(value) for key, value in description.items()}
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a server holds the directory; a process number would not say, they are used again."""
+    try:
+        with (folder / LOCK_FILE).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

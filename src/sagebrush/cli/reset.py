@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from sagebrush.base.errors import ConfigurationError
-from sagebrush.cli.options import add_data, data_dir, running_server
+from sagebrush.cli.options import add_data, data_dir, in_use
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def command(parsed: argparse.Namespace) -> int:
     if not folder.exists():
         print(f"{folder} does not exist; nothing to do")
         return 0
-    if running_server(folder) is not None:
+    if in_use(folder):
         raise ConfigurationError(f"a server runs on {folder}; stop it first")
     if any(folder.iterdir()) and not (folder / "state.sqlite").exists():
         raise ConfigurationError(f"{folder} is not a data directory of sagebrush: left as it is")

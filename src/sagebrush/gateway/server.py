@@ -17,15 +17,19 @@ from pathlib import Path
 
 from sagebrush.base.clock import SystemClock
 from sagebrush.base.errors import ConfigurationError
-from sagebrush.base.settings import Settings, make_data_dir
+from sagebrush.base.settings import (
+    LOCK_FILE,
+    ROOT_CREDENTIALS_FILE,
+    RUNNING_FILE,
+    Settings,
+    make_data_dir,
+)
 from sagebrush.gateway.application import Gateway
 from sagebrush.gateway.assembly import assemble
 from sagebrush.gateway.certificates import CertificateAuthority
 from sagebrush.gateway.listener import Listener
 from sagebrush.services.platform import Platform
 
-RUNNING_FILE = "server.json"
-ROOT_CREDENTIALS_FILE = "root-credentials"
 _CHECKPOINT_INTERVAL_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -138,7 +142,7 @@ def _write_root_credentials(platform: Platform) -> None:
 @contextlib.contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
     """Hold the data directory: two servers would write over each other."""
-    with (folder / "lock").open("w") as lock:
+    with (folder / LOCK_FILE).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -69,8 +70,10 @@ def test_no_server_answers(command: list[str], capsys: pytest.CaptureFixture[str
 def test_a_server_that_died_does_not_run(user: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = user / "data"
     folder.mkdir()
-    description = {"pid": 2**22 - 1, "endpoint": "http://127.0.0.1:9"}
+    # Its number may be another program's by now.
+    description = {"pid": os.getpid(), "endpoint": "http://127.0.0.1:9"}
     (folder / "server.json").write_text(json.dumps(description))
+    (folder / "lock").touch()
     assert main(["status"]) == 1
     assert "no server runs" in capsys.readouterr().err
 
@@ -146,8 +149,9 @@ def test_reset_leaves_foreign_folders_alone(user: Path, capsys: pytest.CaptureFi
 
 def test_reset_while_a_server_runs(user: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = filled(user / "data")
-    (folder / "server.json").write_text(json.dumps({"pid": os.getpid(), "endpoint": "x"}))
-    assert main(["reset", "--yes"]) == 1
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["reset", "--yes"]) == 1
     assert "stop it first" in capsys.readouterr().err
     assert (folder / "state.sqlite").exists()
 
