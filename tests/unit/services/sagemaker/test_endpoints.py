@@ -419,11 +419,16 @@ def test_a_new_number_of_instances_is_a_new_fleet(scene: Scene) -> None:
     scene.create("scaled", scene.config("a", "b"))
     scene.settle()
     desired = [{"VariantName": "b", "DesiredInstanceCount": 3, "DesiredWeight": 2.0}]
+    scene.fleets.gate.clear()
     scene.call(
         "UpdateEndpointWeightsAndCapacities",
         EndpointName="scaled",
         DesiredWeightsAndCapacities=desired,
     )
+    during = scene.describe("scaled")["ProductionVariants"][1]
+    assert (during["CurrentInstanceCount"], during["DesiredInstanceCount"]) == (1, 3)
+    assert (during["CurrentWeight"], during["DesiredWeight"]) == (1.0, 2.0)
+    scene.fleets.gate.set()
     scene.settle()
     assert [(plan.name, plan.server_count, plan.weight) for plan in scene.fleets.plans] == [
         ("a", 1, 1.0),

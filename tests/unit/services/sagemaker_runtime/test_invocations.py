@@ -278,6 +278,15 @@ def test_every_outcome_is_counted_in_its_minute(handlers: Any, fleet: Fleet) -> 
     assert metrics(handlers) == counted
 
 
+def test_a_minute_of_nothing_but_errors(handlers: Any, fleet: Fleet) -> None:
+    fleet.says = Answer(400, {}, b"")
+    for _ in range(2):
+        failure(handlers)
+    counted = metrics(handlers)
+    assert counted["Invocation4XXErrors Minimum"] == counted["Invocation4XXErrors Maximum"] == 1
+    assert counted["Invocation5XXErrors Maximum"] == 0
+
+
 def test_minutes_are_kept_apart(handlers: Any, fleet: Fleet) -> None:
     for _ in range(3):
         invoke(handlers)
