@@ -3,7 +3,8 @@
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,9 @@ def read_matrix(
     channels are read again. ``like`` is the training matrix whose bins a validation matrix shares.
     ClientError for bad data, and for data too large for a tree method that cannot be paged.
     """
-    budget_bytes = in_memory_rows_bytes()
-    held: list[Batch] = []
-    size_bytes = 0
-    for batch in _all_batches(sources):
-        size_bytes += _size_bytes(batch)
-        if size_bytes > budget_bytes:
-            held.clear()
-            return _paged_matrix(sources, options, like)
-        held.append(batch)
+    held = _within_budget(sources, in_memory_rows_bytes())
+    if held is None:
+        return _paged_matrix(sources, options, like)
     if not held:
         return None
     rows = _joined(held)
@@ -58,7 +53,21 @@ def read_matrix(
     return _matrix(rows, options)
 
 
-def _all_batches(sources: list[ChannelRows]) -> Iterator[Batch]:
+def _within_budget(sources: list[ChannelRows], budget_bytes: int) -> list[Batch] | None:
+    """All batches, or None when they take more."""
+    held: list[Batch] = []
+    size_bytes = 0
+    # A pipe left open keeps its feeder from the next pass, which would be waited for without end.
+    with closing(_all_batches(sources)) as batches:
+        for batch in batches:
+            size_bytes += _size_bytes(batch)
+            if size_bytes > budget_bytes:
+                return None
+            held.append(batch)
+    return held
+
+
+def _all_batches(sources: list[ChannelRows]) -> Generator[Batch, None, None]:
     for source in sources:
         for batch in source.batches():
             if batch.rows:
@@ -179,8 +188,9 @@ class _Pages(xgboost.DataIter):  # type: ignore[misc]
 def _width(sources: list[ChannelRows]) -> int:
     """The number of columns; sparse rows only tell it when all have been seen."""
     width = 0
-    for batch in _all_batches(sources):
-        width = max(width, int(batch.features.shape[1]))
-        if not sparse.issparse(batch.features):
-            break
+    with closing(_all_batches(sources)) as batches:
+        for batch in batches:
+            width = max(width, int(batch.features.shape[1]))
+            if not sparse.issparse(batch.features):
+                break
     return width

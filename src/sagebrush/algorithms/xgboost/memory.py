@@ -4,10 +4,7 @@ import os
 import resource
 from pathlib import Path
 
-_CGROUP_LIMITS = (
-    "/sys/fs/cgroup/memory.max",
-    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-)
+_CGROUPS = Path("/sys/fs/cgroup")
 _IN_MEMORY_SHARE = 6
 """Raw float32 rows are held twice while they are joined, then xgboost keeps index and value of
 each cell and a histogram bin, so the rows may take a sixth of the memory."""
@@ -30,12 +27,26 @@ def in_memory_rows_bytes() -> int:
 
 
 def _own_cgroup_limits() -> list[int]:
-    paths = [Path(path) for path in _CGROUP_LIMITS]
     membership = Path("/proc/self/cgroup")
-    if membership.exists():
-        for line in membership.read_text().splitlines():
-            group = line.partition("::")[2]
-            if group:
-                paths.append(Path(f"/sys/fs/cgroup{group}/memory.max"))
-    texts = [path.read_text().strip() for path in paths if path.is_file()]
-    return [int(text) for text in texts if text.isdigit()]
+    lines = membership.read_text().splitlines() if membership.is_file() else []
+    return [
+        int(text)
+        for line in ["0::/", "1:memory:/", *lines]
+        for path in cgroup_limit_files(line)
+        if path.is_file() and (text := path.read_text().strip()).isdigit()
+    ]
+
+
+def cgroup_limit_files(line: str) -> list[Path]:
+    """Where the limits of a group may be, from its line in /proc/self/cgroup, and of those above.
+
+    Version 2 has one hierarchy without a controller's name, version 1 one for each controller.
+    """
+    _, controllers, group = line.split(":", 2)
+    if controllers and "memory" not in controllers.split(","):
+        return []
+    root, name = (
+        (_CGROUPS / "memory", "memory.limit_in_bytes") if controllers else (_CGROUPS, "memory.max")
+    )
+    folder = root / group.lstrip("/")
+    return [each / name for each in (folder, *folder.parents) if each.is_relative_to(root)]

@@ -12,10 +12,15 @@ import xgboost
 
 from sagebrush.algorithms.channels import ChannelConfig
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.xgboost import matrices
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows, ShallowReader, sniff_delimiter
 from sagebrush.algorithms.xgboost.matrices import MatrixOptions, read_matrix
-from sagebrush.algorithms.xgboost.memory import in_memory_rows_bytes, memory_limit_bytes
+from sagebrush.algorithms.xgboost.memory import (
+    cgroup_limit_files,
+    in_memory_rows_bytes,
+    memory_limit_bytes,
+)
 from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM
 
 OPTIONS = MatrixOptions(threads=1)
@@ -94,6 +99,23 @@ def test_data_larger_than_memory_trains_from_pages(tmp_path, make_data, csv_text
 
 
 @pytest.mark.usefixtures("small_memory")
+def test_a_pipe_is_closed_before_its_next_pass_is_opened(
+    tmp_path, make_data, csv_text, monkeypatch
+):
+    """The feeder of a pass that is not read to its end can only go on once the pass is closed."""
+    text = csv_text(*reversed(make_data(2000))).encode()
+    copies = (24 << 20) // len(text)  # more than the reader and the pipe take in at once
+    rows = rows_of(tmp_path / "train", mode="Pipe")
+    monkeypatch.setattr(matrices, "_paged_matrix", lambda *_: seen.append(next(rows.batches())))
+    seen: list[Batch] = []
+    with fed_pipes(tmp_path / "train", text * copies, 3):
+        reading = threading.Thread(target=read_matrix, args=([rows], OPTIONS), daemon=True)
+        reading.start()
+        reading.join(30)
+        assert len(seen) == 1
+
+
+@pytest.mark.usefixtures("small_memory")
 def test_sparse_pages_are_as_wide_as_the_widest_row(tmp_path):
     lines = [f"{index % 2} {index % 7}:1 {3 * (index % 50)}:2\n" for index in range(4000)]
     (tmp_path / "a").write_text("".join(lines[:2000]))
@@ -154,3 +176,20 @@ def test_delimiters_are_told_from_the_first_line(line: str, delimiter: str):
 
 def test_the_memory_for_rows_is_a_share_of_the_limit():
     assert 0 < in_memory_rows_bytes() < memory_limit_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "files"),
+    [
+        ("0::/", ["memory.max"]),
+        ("0::/a/b", ["a/b/memory.max", "a/memory.max", "memory.max"]),
+        (
+            "4:cpu,memory:/job",
+            ["memory/job/memory.limit_in_bytes", "memory/memory.limit_in_bytes"],
+        ),
+        ("1:cpu:/job", []),
+    ],
+)
+def test_limits_of_either_version_of_control_groups_are_found(line: str, files: list[str]):
+    found = cgroup_limit_files(line)
+    assert [str(path) for path in found] == [f"/sys/fs/cgroup/{name}" for name in files]
