@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from sagebrush.base.errors import ApiError
 from sagebrush.base.identifiers import request_id
+from sagebrush.base.settings import Settings
 from sagebrush.base.streams import ByteStream
 from sagebrush.gateway import messages
 from sagebrush.gateway.authentication import Authenticator
@@ -54,8 +55,10 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """Answers every request of the server."""
 
-    def __init__(self, authority: CertificateAuthority, *, offline: bool) -> None:
-        self._proxy = Proxy(authority, offline=offline)
+    def __init__(self, authority: CertificateAuthority, settings: Settings) -> None:
+        self._proxy = Proxy(
+            authority, offline=settings.offline, for_local_clients=settings.verify_signatures
+        )
         self._registry = Registry()
         self._router = Router(catalogue(), frozenset(SERVICES))
         self._used: set[str] = set()

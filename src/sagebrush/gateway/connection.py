@@ -7,6 +7,7 @@ and whose handler is synchronous is answered within the read callback, without a
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import time
 from collections import deque
@@ -85,7 +86,8 @@ class Connection(asyncio.Protocol):
         """Start reading."""
         self.transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self._client_address = peer[0] if isinstance(peer, tuple) else ""
+        # A socket of both families shows IPv4 clients in IPv6's clothes.
+        self._client_address = peer[0].removeprefix("::ffff:") if isinstance(peer, tuple) else ""
         self._registry.connections.add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -217,6 +219,11 @@ class Connection(asyncio.Protocol):
             self._enqueue(request)
 
     # -- answering -------------------------------------------------------------------------
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is a program on this machine."""
+        return ipaddress.ip_address(self._client_address or "127.0.0.1").is_loopback
 
     @property
     def idle(self) -> bool:

@@ -33,9 +33,13 @@ def is_aws_host(host: str) -> bool:
 class Proxy:
     """Takes CONNECT requests over."""
 
-    def __init__(self, authority: CertificateAuthority, *, offline: bool) -> None:
+    def __init__(
+        self, authority: CertificateAuthority, *, offline: bool, for_local_clients: bool = False
+    ) -> None:
+        """`for_local_clients` keeps tunnels from other machines' clients: nobody signs for one."""
         self._authority = authority
         self._offline = offline
+        self._for_local_clients = for_local_clients
         self._tasks: set[asyncio.Task[None]] = set()
 
     def tunnel(
@@ -45,8 +49,11 @@ class Proxy:
         if is_aws_host(host):
             self._start(self._terminate(listener, connection, host, secure=port != 80))
         elif self._offline:
-            message = f"{host} is not an AWS host and this server runs with --offline\n"
-            return Response(403, [("content-type", "text/plain")], message.encode(), close=True)
+            return _refusal(f"{host} is not an AWS host and this server runs with --offline\n")
+        elif self._for_local_clients and not connection.is_local:
+            return _refusal(
+                f"{host} is not an AWS host; only clients on this machine may go there\n"
+            )
         else:
             self._start(self._join(connection, host, port))
         return None
@@ -106,6 +113,10 @@ class Proxy:
                 await pipe.send(piece)
         writer.close()
         transport.close()
+
+
+def _refusal(message: str) -> Response:
+    return Response(403, [("content-type", "text/plain")], message.encode(), close=True)
 
 
 class _Pipe(asyncio.Protocol):

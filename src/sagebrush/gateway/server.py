@@ -58,7 +58,7 @@ async def _serve(settings: Settings, ready_fd: int | None, lifeline_fd: int | No
     if lifeline_fd is not None:
         loop.add_reader(lifeline_fd, stopping.set)
     authority = CertificateAuthority(settings.data_dir / "tls")
-    gateway = Gateway(authority, offline=settings.offline)
+    gateway = Gateway(authority, settings)
     listener = Listener(gateway, authority.server_context)
     try:
         port = listener.bind(settings.host, settings.port)

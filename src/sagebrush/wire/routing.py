@@ -295,8 +295,10 @@ def _form(request: Request) -> dict[str, list[str]]:
 
 def _unknown(route: Route, what: str) -> RoutingError:
     status = 404 if route.protocol != "json" else 400
+    service = route.service or route.signing_name
+    of = f" of the service {service}" if service else ""
     return RoutingError(
-        route, "UnknownOperationException", f"No operation is known for {what}", status
+        route, "UnknownOperationException", f"No operation{of} is known for {what}", status
     )
 
 

@@ -243,3 +243,16 @@ def test_a_label_with_a_tail_leaves_the_tail_to_the_template():
     operation, labels = matcher.match("PUT", f"/portals/{arn}/browserSettings", "", {})
     assert operation.name == "AssociateBrowserSettings"
     assert labels == {"portalArn": "arn:aws:workspaces-web::1:portal/x"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "headers", "named"),
+    [
+        ("nosuch", {}, "nosuch"),
+        ("sagemaker", {"x_amz_target": "SageMaker.Fly"}, "sagemaker"),
+        ("lambda", {}, "lambda"),
+    ],
+)
+def test_what_is_unknown_is_refused_by_the_name_of_its_service(scope, headers, named):
+    with pytest.raises(RoutingError, match=f"of the service {named} is known for "):
+        route(_request("POST", "/fly", scope, **headers))
