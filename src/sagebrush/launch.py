@@ -57,6 +57,9 @@ def client_environment(
         "no_proxy": _LOCAL_HOSTS,
         "AWS_CA_BUNDLE": bundle,
         "REQUESTS_CA_BUNDLE": bundle,
+        # Presigned URLs are fetched by programs that know nothing of AWS.
+        "SSL_CERT_FILE": bundle,
+        "CURL_CA_BUNDLE": bundle,
         "AWS_ACCESS_KEY_ID": key if _ACCOUNT_ID.fullmatch(key) else "sagebrush",
         "AWS_SECRET_ACCESS_KEY": "sagebrush",
         "AWS_REGION": region,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 
 from sagebrush.launch import PrivateServer
@@ -15,6 +17,10 @@ from sagebrush.launch import PrivateServer
 CALL = """
 import boto3
 print(boto3.client("sts", region_name="us-east-1").get_caller_identity()["Arn"])
+"""
+FETCH = """
+import sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1]).read().decode())
 """
 ELSEWHERE = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
@@ -65,3 +71,36 @@ def test_the_shells_own_keys_stay(verifying: PrivateServer, tmp_path: Path) -> N
     assert caller(verifying, tmp_path, **own).endswith(":root")
     with pytest.raises(AssertionError, match="SignatureDoesNotMatch"):
         caller(verifying, tmp_path, **own | {"AWS_SECRET_ACCESS_KEY": "wrong"})
+
+
+@pytest.mark.parametrize(
+    "fetch",
+    [
+        ["curl", "--silent", "--show-error", "--fail"],
+        [sys.executable, "-c", FETCH],
+    ],
+    ids=["curl", "urllib"],
+)
+def test_presigned_urls_are_fetched_by_any_program(server: PrivateServer, fetch: list[str]) -> None:
+    if shutil.which(fetch[0]) is None:
+        pytest.skip(f"no {fetch[0]} here")
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="sagebrush",
+        aws_secret_access_key="sagebrush",
+    )
+    s3.create_bucket(Bucket="fetched")
+    s3.put_object(Bucket="fetched", Key="key", Body=b"content")
+    url = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        aws_access_key_id="sagebrush",
+        aws_secret_access_key="sagebrush",
+    ).generate_presigned_url("get_object", Params={"Bucket": "fetched", "Key": "key"})
+    assert url.startswith("https://fetched.s3.amazonaws.com/")
+    ended = subprocess.run(
+        [*fetch, url], env=server.environment(), capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout.strip(), ended.returncode) == ("content", 0), ended.stderr

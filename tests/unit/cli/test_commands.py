@@ -6,6 +6,8 @@ import fcntl
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,3 +183,12 @@ def test_run_needs_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run"]) == 1
     assert main(["run", "--"]) == 1
     assert "name the command" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "sagebrush", "runtimes"]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
