@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import ssl
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -317,3 +318,18 @@ def test_a_stored_file_that_is_gone_is_the_servers_failure(
 
 def stored_files(server: PrivateServer) -> set[Path]:
     return {path for path in (server.data / "objects").rglob("*") if path.is_file()}
+
+
+def test_verbose_logs_every_request_and_no_secret() -> None:
+    with PrivateServer(options=("--verbose",)) as server:
+        s3 = client(server, "s3", config=Config(signature_version="s3v4"))
+        s3.create_bucket(Bucket="logged")
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": "logged", "Key": "none"})
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(url)
+        exchange(server, list_jobs("SageMaker.Fly"))
+        log = (server.data / "server.log").read_text()
+    assert "s3.CreateBucket /logged: 200" in log
+    assert "s3.GetObject /logged/none: 404 NoSuchKey" in log
+    assert "UnknownOperationException" in log
+    assert "Signature" not in log

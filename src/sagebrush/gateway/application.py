@@ -276,7 +276,9 @@ class _Call:
         headers = list(answer.headers.items())
         if context.extra_headers:
             headers.extend(context.extra_headers.items())
-        return Response(context.status or answer.status, headers, answer.body)
+        status = context.status or answer.status
+        _note(self._routed, status, self._identifier)
+        return Response(status, headers, answer.body)
 
     def _refusal(
         self, context: Context | None, parameters: dict[str, Any], error: ApiError
@@ -316,7 +318,16 @@ def _failure(
     headers = list(answer.headers.items())
     if context is not None and context.extra_headers:
         headers.extend(context.extra_headers.items())
+    _note(routed, answer.status, identifier, error.code)
     return Response(answer.status, headers, answer.body)
+
+
+def _note(routed: Route, status: int, identifier: str, code: str = "") -> None:
+    """Log a request where every one is asked for: no query, no header, nothing that is secret."""
+    if _log.isEnabledFor(logging.DEBUG):
+        name = f"{routed.service}.{routed.operation}" if routed.operation else ""
+        what = f"{name or routed.method} {routed.path}"
+        _log.debug("%s: %d %s (%s)", what, status, code, identifier)
 
 
 def _defect(routed: Route | None, identifier: str) -> Response:
