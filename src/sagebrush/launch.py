@@ -112,6 +112,7 @@ class PrivateServer:
         reading, writing = os.pipe()
         held, self._lifeline = os.pipe()
         with log.open("ab") as output:
+            before = output.tell()
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "sagebrush", "up", "--port", str(self._port)),
@@ -133,7 +134,8 @@ class PrivateServer:
             line = pipe.readline()
         if not line:
             self._process.wait()
-            raise LaunchError(f"the server did not start:\n{log.read_text('utf-8', 'replace')}")
+            told = log.read_bytes()[before:].decode("utf-8", "replace")
+            raise LaunchError(f"the server did not start:\n{told}")
         description = json.loads(line)
         self.endpoint = description["endpoint"]
         self.bundle = description["bundle"]

@@ -79,6 +79,15 @@ def test_a_server_that_does_not_start_leaves_no_directory(
     assert not list(tmp_path.iterdir())
 
 
+def test_only_the_failed_start_is_told(tmp_path: Path) -> None:
+    with PrivateServer(tmp_path):
+        pass
+    with pytest.raises(LaunchError, match="--fly") as failed:
+        PrivateServer(tmp_path, options=("--fly",)).start()
+    assert "is ready" in (tmp_path / "server.log").read_text()
+    assert "is ready" not in str(failed.value)
+
+
 def test_a_named_directory_stays(tmp_path: Path) -> None:
     with PrivateServer(tmp_path / "data") as server:
         assert server.endpoint
