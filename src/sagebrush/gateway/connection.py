@@ -279,6 +279,10 @@ class Connection(asyncio.Protocol):
         except (ClientDisconnectedError, OSError):
             self.transport.abort()
             return
+        except Exception:  # noqa: BLE001 - the boundary: the log has it, the client a broken answer
+            _log.exception("an answer broke off")
+            self.transport.abort()
+            return
         finally:
             if isinstance(response.body, OpenedFile):
                 response.body.close()
