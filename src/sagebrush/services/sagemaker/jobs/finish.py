@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sagebrush.engines.objects import BucketNotFound, parse_s3_uri
@@ -25,7 +25,8 @@ from sagebrush.services.sagemaker.jobs.staging import PIPES
 from sagebrush.services.sagemaker.records import TrainingJob
 
 _FAILURE_LENGTH = 1024
-_FAILURE_CLASSES = ("ClientError:", "AlgorithmError:", "InternalServerError:")
+_USER_MISTAKE = "ClientError:"
+_FAILURE_CLASSES = (_USER_MISTAKE, "AlgorithmError:", "InternalServerError:")
 _OUT_OF_MEMORY = (
     "ClientError: Please use an instance type with more memory, or reduce the size of training"
     " data processed on an instance."
@@ -94,25 +95,32 @@ def outcome_of(ended: Exit, ending: str, directory: Path, hosts: Sequence[Host])
 
 
 def _failure_reason(ended: Exit, directory: Path, hosts: Sequence[Host]) -> str:
-    code = ended.exit_code
     if ended.out_of_memory:
-        return f"{_OUT_OF_MEMORY}, exit code: {code}"
-    text = _failure_text(ended, directory, hosts)
+        return f"{_OUT_OF_MEMORY}, exit code: {ended.exit_code}"
+    host, text = _failure(ended, directory, hosts)
+    code = replace(ended, failed_member=host).exit_code or ended.exit_code
     prefix = "" if text.startswith(_FAILURE_CLASSES) else "AlgorithmError: "
     suffix = f", exit code: {code}"
     return f"{prefix}{text}"[: _FAILURE_LENGTH - len(suffix)] + suffix
 
 
-def _failure_text(ended: Exit, directory: Path, hosts: Sequence[Host]) -> str:
-    """Return what the host that failed, or else any, wrote to /opt/ml/output/failure."""
-    ordered = sorted(hosts, key=lambda host: host.name != ended.failed_member)
-    for host in ordered:
-        relative = str(host.root.relative_to(directory) / "output" / "failure")
-        # Four bytes are the most a character takes.
-        raw = read_beneath(str(directory), relative, 4 * _FAILURE_LENGTH)
-        if raw:
-            return raw.decode(errors="replace").strip()
-    return ""
+def _failure(ended: Exit, directory: Path, hosts: Sequence[Host]) -> tuple[str | None, str]:
+    """Return the host whose failure stands for the job's, and its /opt/ml/output/failure.
+
+    A host that loses another one fails as well, and may be the first to end; so a mistake of the
+    user's, which is never such a consequence, goes before the failure of the host that ended first.
+    """
+    first = sorted(hosts, key=lambda host: host.name != ended.failed_member)
+    found = [(host.name, text) for host in first if (text := _failure_text(directory, host))]
+    found.sort(key=lambda each: not each[1].startswith(_USER_MISTAKE))
+    return found[0] if found else (ended.failed_member, "")
+
+
+def _failure_text(directory: Path, host: Host) -> str:
+    relative = str(host.root.relative_to(directory) / "output" / "failure")
+    # Four bytes are the most a character takes.
+    raw = read_beneath(str(directory), relative, 4 * _FAILURE_LENGTH)
+    return raw.decode(errors="replace").strip() if raw else ""
 
 
 async def upload(
