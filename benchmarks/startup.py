@@ -1,4 +1,4 @@
-"""Start to ready, first request, idle memory; peer: moto_server."""
+"""Start to ready, idle memory, first request; peer: moto_server."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ def _measure(command: Any) -> dict[str, float]:
             log = folder / "log"
             with process(command(port, folder), log) as child:
                 ready_s = wait_for(f"http://127.0.0.1:{port}/", child, log)
-                first_s = _first_request(port)
                 time.sleep(1.0)
+                memory_mb = tree_memory_bytes(child.pid) / 1e6
+                first_s = _first_request(port)
                 # The first run fills file caches and, for us, the cache of service models.
                 if number:
                     ready.append(ready_s)
                     first.append(first_s)
-                    memory.append(tree_memory_bytes(child.pid) / 1e6)
+                    memory.append(memory_mb)
     return {
         "ready_s": statistics.median(ready),
         "first_request_s": statistics.median(first),
