@@ -6,6 +6,7 @@ is handed to the shim by name, so that a job never runs under weaker limits than
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import errno
 import hashlib
@@ -65,7 +66,7 @@ class _Unlimited(Group):
         """Nothing to join."""
 
 
-class _ControlGroup(Group):
+class _ControlGroup(Group, abc.ABC):
     _membership = "cgroup.procs"
 
     def __init__(self, limits: Limits, directories: tuple[Path, ...]) -> None:
@@ -77,8 +78,9 @@ class _ControlGroup(Group):
             directory.mkdir(parents=True, exist_ok=True)
         self._write_limits()
 
+    @abc.abstractmethod
     def _write_limits(self) -> None:
-        raise NotImplementedError
+        """Write the ceilings into the files of the hierarchy's version."""
 
     def join(self) -> None:
         for directory in self.directories:
