@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test unit e2e lint types docs bench sdk-environments clean
+.PHONY: install kernels demo test unit e2e lint types docs bench sdk-environments clean
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml
+KERNELS := $(wildcard src/sagebrush/algorithms/*/*.c src/sagebrush/algorithms/*/*.h)
+
+$(STAMP): pyproject.toml setup.py $(KERNELS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
@@ -42,6 +44,10 @@ lint: install
 
 types: install
 	$(BIN)/mypy
+
+# After a change to C code; `make install` does it too, but slower.
+kernels: install
+	$(BIN)/python setup.py --quiet build_ext --inplace
 
 docs: install
 	$(BIN)/python tools/generate_docs.py

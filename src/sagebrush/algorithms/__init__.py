@@ -1,14 +1,11 @@
 """The built-in algorithms: a registry of cards that imports no numerical library."""
 
+from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
-from sagebrush.algorithms.card import Card, Environment, load_attribute
-
-_CARDS = {
-    "kmeans": "sagebrush.algorithms.kmeans:CARD",
-    "linear-learner": "sagebrush.algorithms.linear_learner:CARD",
-    "xgboost": "sagebrush.algorithms.xgboost:CARD",
-}
+from sagebrush.algorithms.card import Card, Environment
 
 
 class UnknownImageError(LookupError):
@@ -25,15 +22,22 @@ class ResolvedImage(NamedTuple):
 
 def algorithm_names() -> tuple[str, ...]:
     """The names of all built-in algorithms, sorted."""
-    return tuple(sorted(_CARDS))
+    return tuple(_cards())
+
+
+@cache
+def _cards() -> dict[str, Card]:
+    """Every algorithm's card: one for each folder beside this file that can train."""
+    folders = (path.parent.name for path in Path(__file__).parent.glob("*/train.py"))
+    cards: list[Card] = [import_module(f"{__name__}.{name}").CARD for name in folders]
+    return {card.name: card for card in sorted(cards, key=lambda card: card.name)}
 
 
 def card_of(name: str) -> Card:
     """The card of the named algorithm; LookupError if there is none."""
-    reference = _CARDS.get(name)
-    if reference is None:
+    card = _cards().get(name)
+    if card is None:
         raise LookupError(f"no built-in algorithm is called {name!r}")
-    card: Card = load_attribute(reference)
     return card
 
 
@@ -50,8 +54,7 @@ def resolve_image(image_uri: str) -> ResolvedImage:
     UnknownImageError when no algorithm has the repository or when it never had the tag.
     """
     repository, tag = split_image_uri(image_uri)
-    for name in _CARDS:
-        card = card_of(name)
+    for card in _cards().values():
         if repository in card.repositories:
             try:
                 return ResolvedImage(card, card.environment_of(tag), tag)
