@@ -65,5 +65,6 @@ def _processor_features() -> frozenset[str]:
 
 def array_of(dtype: type[np.generic], *, writable: bool = False) -> Any:
     """The ctypes argument type of a C-contiguous array of ``dtype``, checked at each call."""
-    flags = ["C_CONTIGUOUS", "WRITEABLE"] if writable else ["C_CONTIGUOUS"]
-    return np.ctypeslib.ndpointer(dtype=dtype, flags=flags)
+    if writable:
+        return np.ctypeslib.ndpointer(dtype=dtype, flags=("C_CONTIGUOUS", "WRITEABLE"))
+    return np.ctypeslib.ndpointer(dtype=dtype, flags="C_CONTIGUOUS")
