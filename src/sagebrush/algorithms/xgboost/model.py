@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.xgboost import objectives, ubjson
+from sagebrush.algorithms.xgboost.explanations import EXPLANATIONS
 from sagebrush.algorithms.xgboost.forest import Forest
 from sagebrush.algorithms.xgboost.stored_model import (
     ModelHead,
@@ -90,13 +91,7 @@ class Model:
         whose absent entries are missing. Results equal xgboost's to the last bit. WidthError if
         there are more columns than the model knows.
         """
-        width = features.shape[1]
-        if width > self.head.num_feature:
-            raise WidthError(
-                f"Check failed: learner_model_param_.num_feature >= p_fmat->Info().num_col_ "
-                f"({self.head.num_feature} vs. {width}) : Number of columns does not match "
-                "number of features in booster."
-            )
+        self._require_width(features)
         forest = self.forest
         if forest is None:
             return self._predict_with_xgboost(features)
@@ -108,18 +103,35 @@ class Model:
         starts = range(0, features.shape[0], rows)
         return np.concatenate([self._walk(forest, features[s : s + rows]) for s in starts])
 
+    def explain(self, features: Any, what: str) -> Floats:
+        """What one of the `EXPLANATIONS` says of each row; the first axis is the rows.
+
+        WidthError as in `predict`; UnreadableModelError when this xgboost cannot read the model.
+        """
+        self._require_width(features)
+        return self._predict_with_xgboost(features, **EXPLANATIONS[what])
+
+    def _require_width(self, features: Any) -> None:
+        width = features.shape[1]
+        if width > self.head.num_feature:
+            raise WidthError(
+                f"Check failed: learner_model_param_.num_feature >= p_fmat->Info().num_col_ "
+                f"({self.head.num_feature} vs. {width}) : Number of columns does not match "
+                "number of features in booster."
+            )
+
     def _walk(self, forest: Forest, features: Any) -> Floats:
         margins = forest.margins(_filled(features, self.head.num_feature))
         if not self.head.num_class:
             margins = margins[:, 0]
         return objectives.transform(self.head.objective, margins)
 
-    def _predict_with_xgboost(self, features: Any) -> Floats:
+    def _predict_with_xgboost(self, features: Any, **options: bool) -> Floats:
         import xgboost
 
         matrix = xgboost.DMatrix(features, nthread=self.threads)
-        limit = {"iteration_range": (0, self._rounds)} if self._rounds else {}
-        return np.asarray(self.booster.predict(matrix, validate_features=False, **limit))
+        limit: dict[str, Any] = {"iteration_range": (0, self._rounds)} if self._rounds else {}
+        return np.asarray(self.booster.predict(matrix, validate_features=False, **limit, **options))
 
 
 def _filled(features: Any, width: int) -> Floats:
@@ -164,3 +176,9 @@ class Ensemble:
         classes = np.unique(predictions)
         votes = np.stack([(predictions == label).sum(axis=0) for label in classes])
         return np.asarray(classes[votes.argmax(axis=0)])
+
+    def explain(self, features: Any, what: str) -> Floats:
+        """The mean of what the models say; ValueError for leaves, which have none."""
+        if what == "leaf_indices":
+            raise ValueError("leaf_indices are those of one model, and here are several.")
+        return np.asarray(np.mean([each.explain(features, what) for each in self.models], axis=0))

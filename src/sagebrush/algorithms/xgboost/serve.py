@@ -8,6 +8,7 @@ from typing import Any
 from sagebrush.algorithms.container import available_threads
 from sagebrush.algorithms.errors import InferenceError
 from sagebrush.algorithms.xgboost.answers import encode, encode_lines, negotiated, response_type
+from sagebrush.algorithms.xgboost.explanations import EXPLANATIONS, with_explanations
 from sagebrush.algorithms.xgboost.model import Ensemble, Model, WidthError
 from sagebrush.algorithms.xgboost.requests import read_features
 from sagebrush.algorithms.xgboost.selectable import encode_selected, select, selected_keys
@@ -68,7 +69,10 @@ class XGBoostPredictor:
                 _BAD_REQUEST, f"Unable to evaluate payload provided: {error}"
             ) from error
         wanted = negotiated(accept, self.default_accept)
-        return self._encoded(predictions, wanted), response_type(wanted)
+        if self.keys is not None:
+            return self._selected(features, predictions, self.keys, wanted), response_type(wanted)
+        body = encode_lines(predictions) if self.is_batch else encode(predictions, wanted)
+        return body, response_type(wanted)
 
     def execution_parameters(self) -> dict[str, Any]:
         """The advice for batch transform: how many requests at once and how large."""
@@ -78,15 +82,22 @@ class XGBoostPredictor:
             "MaxPayloadInMB": self.max_payload_bytes >> 20,
         }
 
-    def _encoded(self, predictions: Any, accept: str) -> bytes:
-        if self.keys is not None:
-            head = self.model.head
-            try:
-                rows = select(predictions, self.keys, head.objective, head.num_class)
-            except ValueError as error:
-                raise InferenceError(_SERVER_ERROR, str(error)) from error
-            return encode_selected(rows, self.keys, accept, ends_line=self.is_batch)
-        return encode_lines(predictions) if self.is_batch else encode(predictions, accept)
+    def _selected(self, features: Any, predictions: Any, keys: list[str], accept: str) -> bytes:
+        head = self.model.head
+        predicted = [key for key in keys if key not in EXPLANATIONS]
+        rows: list[dict[str, Any]] = [{} for _ in predictions]
+        try:
+            if predicted:
+                rows = select(predictions, predicted, head.objective, head.num_class)
+            explained = {
+                key: self.model.explain(features, key).tolist()
+                for key in keys
+                if key in EXPLANATIONS
+            }
+        except (ValueError, UnreadableModelError) as error:
+            raise InferenceError(_SERVER_ERROR, str(error)) from error
+        rows = with_explanations(rows, explained, keys)
+        return encode_selected(rows, keys, accept, ends_line=self.is_batch)
 
     def _require_fitting_width(self, width: int, found: str) -> None:
         """Pickled models come from versions that did not check it themselves."""

@@ -319,6 +319,53 @@ def test_keys_an_objective_does_not_have_are_nan():
     assert math.isnan(rows[0]["labels"])
 
 
+@pytest.mark.parametrize(
+    ("objective", "parameters"),
+    [("binary:logistic", {}), ("multi:softprob", {"num_class": 3}), ("count:poisson", {})],
+)
+def test_explanations_are_those_of_the_library(serve, objective, parameters):
+    booster = trained(objective, **parameters)
+    keys = ["shap_values", "margin", "leaf_indices", "shap_interactions"]
+    predictor = serve(booster, SAGEMAKER_INFERENCE_OUTPUT=",".join(keys))
+    rows = json.loads(predictor.invoke(BODY, CSV, JSON)[0])["predictions"]
+    assert [list(row) for row in rows] == [keys] * 2
+    matrix = xgboost.DMatrix(ROWS)
+    for key, option in (
+        ("shap_values", "pred_contribs"),
+        ("margin", "output_margin"),
+        ("leaf_indices", "pred_leaf"),
+        ("shap_interactions", "pred_interactions"),
+    ):
+        expected = booster.predict(matrix, **{option: True})
+        np.testing.assert_array_equal([row[key] for row in rows], expected)
+    totals = np.sum([row["shap_values"] for row in rows], axis=-1)
+    np.testing.assert_allclose(totals, [row["margin"] for row in rows], rtol=1e-4, atol=1e-5)
+
+
+def test_explanations_stand_among_selected_outputs(serve):
+    booster = trained()
+    predictor = serve(booster, SAGEMAKER_INFERENCE_OUTPUT="predicted_label,shap_values,probability")
+    row = json.loads(predictor.invoke(BODY, CSV, "application/jsonlines")[0].splitlines()[0])
+    assert list(row) == ["predicted_label", "shap_values", "probability"]
+    assert len(row["shap_values"]) == 5
+    assert row["probability"] == scores(booster)[0]
+    body, _ = predictor.invoke(BODY, CSV, "application/x-recordio-protobuf")
+    assert np.array(row["shap_values"], np.float32).tobytes() in body
+
+
+def test_an_ensemble_averages_shapley_values_and_has_no_leaves(tmp_path):
+    boosters = [trained(seed=seed) for seed in (1, 2)]
+    for index, booster in enumerate(boosters):
+        (tmp_path / f"{index}").write_bytes(bytes(booster.save_raw("ubj")))
+    predictor = load(tmp_path, {"SAGEMAKER_INFERENCE_OUTPUT": "shap_values"})
+    found = json.loads(predictor.invoke(BODY, CSV, JSON)[0])["predictions"]
+    matrix = xgboost.DMatrix(ROWS)
+    expected = np.mean([each.predict(matrix, pred_contribs=True) for each in boosters], axis=0)
+    np.testing.assert_allclose([row["shap_values"] for row in found], expected, rtol=1e-5)
+    leaves = load(tmp_path, {"SAGEMAKER_INFERENCE_OUTPUT": "leaf_indices"})
+    assert "here are several" in refusal(leaves, BODY, CSV, JSON).message
+
+
 @pytest.mark.parametrize("objective", sorted(set(OBJECTIVES) - set(KEYS_OF_OBJECTIVE)))
 def test_objectives_without_selectable_outputs_are_500(objective):
     with pytest.raises(ValueError, match="unsupported for selectable inference predictions"):
