@@ -13,13 +13,13 @@ from sagebrush.algorithms.errors import ClientError
 ROWS_PER_BLOCK = 1 << 16
 
 
-def read_parquet_blocks(path: Path, name: str) -> Iterator[NDArray[np.float32]]:
+def read_parquet_blocks(source: Path | pa.NativeFile, name: str) -> Iterator[NDArray[np.float32]]:
     """The rows of a parquet file as (rows, columns) arrays in column order; nulls become NaN.
 
     ClientError names ``name`` when it is no parquet file and the column that is not numeric.
     """
     try:
-        with pa.parquet.ParquetFile(path) as file:
+        with pa.parquet.ParquetFile(source) as file:
             _require_numbers(file.schema_arrow, name)
             for batch in file.iter_batches(batch_size=ROWS_PER_BLOCK):
                 yield _matrix(batch)

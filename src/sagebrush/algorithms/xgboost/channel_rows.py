@@ -15,6 +15,7 @@ from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.csv import read_csv_blocks
 from sagebrush.algorithms.formats.libsvm import read_libsvm_blocks
 from sagebrush.algorithms.formats.parquet import read_parquet_blocks
+from sagebrush.algorithms.formats.parquet_stream import read_parquet_stream_blocks
 from sagebrush.algorithms.formats.recordio_protobuf import read_blocks
 from sagebrush.algorithms.formats.row_flaws import infinity_flaw
 from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF
@@ -74,8 +75,8 @@ class ChannelRows:
         return self.reader.config.name
 
     def require_readable_mode(self) -> None:
-        """ClientError for formats whose bytes cannot be read as one concatenated stream."""
-        if self.reader.is_pipe and self.format in {LIBSVM, PARQUET}:
+        """ClientError for a pipe of libsvm, which the hosted images refuse, too."""
+        if self.reader.is_pipe and self.format == LIBSVM:
             raise ClientError(
                 f"Pipe mode is not supported for {self.format}. Use File or FastFile mode instead."
             )
@@ -104,9 +105,7 @@ class ChannelRows:
 
     def _stream_batches(self, stream: DataStream) -> Iterator[Batch]:
         if self.format == PARQUET:
-            if stream.path is None:
-                raise ClientError(f"{stream.name} is no file, so it cannot be read as parquet.")
-            for block in read_parquet_blocks(stream.path, stream.name):
+            for block in _parquet_blocks(stream):
                 yield _split(block, 1, stream.name)
             return
         with stream.open() as data:
@@ -126,6 +125,14 @@ class ChannelRows:
                 yield from read_blocks(data, stream.name)
             else:
                 raise AssertionError(self.format)
+
+
+def _parquet_blocks(stream: DataStream) -> Iterator[NDArray[np.float32]]:
+    if stream.path is not None:
+        yield from read_parquet_blocks(stream.path, stream.name)
+        return
+    with stream.open() as data:
+        yield from read_parquet_stream_blocks(data, stream.name)
 
 
 def _delimiter(name: str, first_line: str) -> str:

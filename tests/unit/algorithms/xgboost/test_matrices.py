@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import xgboost
 
@@ -21,7 +23,7 @@ from sagebrush.algorithms.xgboost.memory import (
     in_memory_rows_bytes,
     memory_limit_bytes,
 )
-from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM
+from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM, PARQUET
 
 OPTIONS = MatrixOptions(threads=1)
 
@@ -64,6 +66,21 @@ def test_a_pipe_is_read_like_a_file(tmp_path, make_data, csv_text):
     from_file = read_matrix([rows_of(tmp_path / "file")], OPTIONS)
     np.testing.assert_array_equal(piped.get_data().toarray(), from_file.get_data().toarray())
     np.testing.assert_array_equal(piped.get_label(), from_file.get_label())
+
+
+def test_parquet_files_come_through_a_pipe_one_after_the_other(tmp_path, make_data):
+    features, labels = make_data()
+    table = pa.table({str(i): c for i, c in enumerate([labels, *features.T])})
+    half = len(labels) // 2
+    parts = []
+    for part in (table.slice(0, half), table.slice(half)):
+        sink = pa.BufferOutputStream()
+        pq.write_table(part, sink)
+        parts.append(sink.getvalue().to_pybytes())
+    with fed_pipes(tmp_path / "pipe", b"".join(parts), epochs=1):
+        piped = read_matrix([rows_of(tmp_path / "pipe", PARQUET, mode="Pipe")], OPTIONS)
+    np.testing.assert_array_equal(piped.get_label(), labels)
+    assert piped.num_row() == len(features)
 
 
 @pytest.fixture
