@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install kernels demo test unit e2e lint types docs bench sdk-environments clean
+.PHONY: install kernels demo test unit e2e lint types docs bench bench-algorithms sdk-environments clean
 
 install: $(STAMP)
 
@@ -54,6 +54,10 @@ docs: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# Every built-in algorithm beside what a user would pick instead; hours. ONLY=kmeans,pca QUICK=1
+bench-algorithms: install
+	$(BIN)/python -m benchmarks.side_by_side $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 clean:
 	rm -rf $(VENV) .envs

@@ -15,12 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+_LISTED = ROOT / "benchmarks" / "algorithm_tasks" / "requirements.txt"
 REQUIREMENTS = {
     "moto": ("moto[server,s3,sagemaker]",),
     "ministack": ("ministack",),
     "mlserver": ("mlserver", "mlserver-xgboost", "xgboost-cpu"),
     "litserve": ("litserve", "xgboost-cpu"),
     "bentoml": ("bentoml", "xgboost-cpu"),
+    "algorithms": tuple(
+        line for line in _LISTED.read_text("utf-8").split("\n") if line and line[0] != "#"
+    ),
 }
 _START_LIMIT_S = 60.0
 
@@ -30,16 +34,18 @@ class PeerError(Exception):
 
 
 def environment(name: str) -> Path:
-    """Return the folder of a peer's programs, installing it when it is not there.
+    """Return the folder of a peer's programs, installing what is not there.
 
     Raises:
         PeerError: the installer failed.
     """
     folder = ROOT / ".envs" / f"peer-{name}"
     marker = folder / ".installed"
-    if not marker.exists():
+    wanted = "\n".join(REQUIREMENTS[name])
+    if not marker.exists() or marker.read_text("utf-8") != wanted:
         print(f"   installing {name}…", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        if not (folder / "bin" / "pip").exists():
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         installed = subprocess.run(
             [folder / "bin" / "pip", "install", "--quiet", *REQUIREMENTS[name]],
             capture_output=True,
@@ -48,7 +54,7 @@ def environment(name: str) -> Path:
         )
         if installed.returncode != 0:
             raise PeerError(f"{name} does not install: {installed.stderr.strip()[-300:]}")
-        marker.touch()
+        marker.write_text(wanted, "utf-8")
     return folder / "bin"
 
 

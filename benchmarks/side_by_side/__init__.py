@@ -1,0 +1,1 @@
+"""The machinery of `make bench-algorithms`; what it measures is in `benchmarks/algorithm_tasks`."""
