@@ -43,7 +43,8 @@ def main() -> None:
 def find(folder: str, name: str) -> Task:
     """Return a task by its file and name; KeyError where there is none."""
     module = importlib.import_module(f"benchmarks.algorithm_tasks.{folder}")
-    return {task.name: task for task in module.TASKS}[name]
+    tasks: tuple[Task, ...] = module.TASKS
+    return {task.name: task for task in tasks}[name]
 
 
 def _timed(fit: Callable[[], Any], limit_s: float) -> tuple[Any, dict[str, float]]:

@@ -126,7 +126,7 @@ def _over_size(results: Results, axes: Any, field: str, label: str) -> None:
 def _bars(results: Results, axes: Any) -> None:
     """Draw each seed as a dot and the mean as a line: bars from zero would hide the differences."""
     quality = results.task.quality
-    names = []
+    names: list[str] = []
     for name, colour in _colours(results):
         values = list(results.qualities(name).values())
         if not values:

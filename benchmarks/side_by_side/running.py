@@ -112,7 +112,7 @@ def _hopeless(
 
 
 def _measured(folder: str, task: Task, contender: Contender, rows: int, seed: int) -> Figure:
-    command = [_python(contender), "-m", "benchmarks.side_by_side.measurement"]
+    command: list[str | Path] = [_python(contender), "-m", "benchmarks.side_by_side.measurement"]
     variables = dict.fromkeys(_THREAD_VARIABLES, str(benchmarks.algorithm_tasks.THREADS))
     child = subprocess.Popen(
         [*command, folder, task.name, contender.name, str(rows), str(seed)],
