@@ -119,9 +119,12 @@ def _sgd_grid(kind: str) -> Callable[[Rows, int], Fit]:
         from sklearn.preprocessing import StandardScaler
 
         settings = [
-            {"alpha": 10.0**power, "eta0": eta0, "learning_rate": "invscaling"}
+            {"alpha": 10.0**power, **schedule}
             for power in range(-8, 0)
-            for eta0 in (0.003, 0.01, 0.03, 0.1)
+            for schedule in (
+                {"learning_rate": "optimal"},
+                *({"learning_rate": "invscaling", "eta0": eta0} for eta0 in (0.01, 0.1, 0.5)),
+            )
         ]
 
         def fit() -> Any:

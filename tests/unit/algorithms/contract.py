@@ -16,12 +16,30 @@ FEATURE_DIM = 4
 
 
 @dataclass(frozen=True)
+class BadData:
+    """A train channel, or hyperparameters, with which a job must fail; `reason` is a regex.
+
+    It is searched in the job's FailureReason and must name the cause: file, row or record, field,
+    value. `data` None is the example's own training file; `content_type` None its default type;
+    a hyperparameter None is left out. `channels` are further channels by name.
+    """
+
+    data: bytes | None
+    reason: str
+    content_type: str | None = None
+    hyperparameters: dict[str, str | None] = field(default_factory=dict)
+    channels: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Example:
     """Hyperparameters, how many classes the labels have (0 for a real label), expected metrics.
 
     An algorithm whose rows are not FEATURE_DIM numbers encodes its own: ``training_bytes`` gets a
     content type and ``request_bytes`` a content type and the numbers of the rows to ask about.
     ``keeping_model_on_stop`` are further hyperparameters with which a stopped job leaves a model.
+    ``bad_data`` has the kinds of `bad_data.KINDS` that cannot be derived from the example, or mean
+    something else here: the equivalent, or a sentence why the algorithm has none.
     """
 
     algorithm: str
@@ -33,6 +51,7 @@ class Example:
     keeping_model_on_stop: dict[str, str] = field(default_factory=dict)
     training_bytes: Callable[[str], bytes] | None = None
     request_bytes: Callable[[str, range], bytes] | None = None
+    bad_data: dict[str, BadData | str] = field(default_factory=dict)
 
     @property
     def numeric(self) -> bool:
