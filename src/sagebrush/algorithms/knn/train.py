@@ -1,0 +1,182 @@
+"""Trains k nearest neighbours from a job's channels and leaves the artefact and the log lines."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from sagebrush.algorithms.blas_threads import single_threaded_blas
+from sagebrush.algorithms.collective import Collective, connect
+from sagebrush.algorithms.container import TrainingContext
+from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats.batch import Batch
+from sagebrush.algorithms.formats.row_flaws import RowFlaw, feature_flaw
+from sagebrush.algorithms.formats.training import training_batches
+from sagebrush.algorithms.knn.evaluation import ClassifierScores, RegressorScores
+from sagebrush.algorithms.knn.model import KNN
+from sagebrush.algorithms.knn.settings import check_reduction_target
+
+ALGORITHM = "AWS/KNN"
+SEED = 0
+
+Parameters = dict[str, Any]
+
+
+def train(context: TrainingContext, parameters: Parameters) -> None:
+    """Sample the ``train`` channel, index it, score the ``test`` channel (first host writes)."""
+    started = time.time()
+    collective = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
+    try:
+        with single_threaded_blas():
+            _Run(context, parameters, collective).execute()
+    finally:
+        collective.close()
+    context.log.metrics(
+        ALGORITHM,
+        "training",
+        {"totaltime": (time.time() - started) * 1e3},
+        start_time_s=started,
+        end_time_s=time.time(),
+    )
+
+
+class _Run:
+    def __init__(
+        self, context: TrainingContext, parameters: Parameters, collective: Collective
+    ) -> None:
+        self._context = context
+        self._log = context.log
+        self._parameters = parameters
+        self._collective = collective
+        passed_on = (
+            "k",
+            "predictor_type",
+            "sample_size",
+            "dimension_reduction_type",
+            "dimension_reduction_target",
+            "index_type",
+            "index_metric",
+            "faiss_index_ivf_nlists",
+            "faiss_index_pq_m",
+        )
+        self._model = KNN(
+            **{name: parameters[name] for name in passed_on},
+            probes=parameters["_faiss_index_nprobe"],
+            seed=SEED,
+            threads=context.threads,
+            collective=collective,
+        )
+
+    def execute(self) -> None:
+        """The whole job after its hosts have met."""
+        self._sample()
+        self._index()
+        if self._collective.leads:
+            self._model.save(self._context.model_dir, self._context.current_host)
+        self._test()
+
+    def _batches(self, name: str) -> Iterator[Batch]:
+        width = self._parameters["feature_dim"]
+        classifies = self._parameters["predictor_type"] == "classifier"
+        return training_batches(
+            self._context.reader(name),
+            int(self._parameters["mini_batch_size"]),
+            feature_dim=None if width == "auto" else width,
+            find_flaw=_class_flaw if classifies else _label_flaw,
+        )
+
+    def _sample(self) -> None:
+        started = time.time()
+        for batch in self._batches("train"):
+            if not self._model.rows_seen_:
+                check_reduction_target(
+                    self._parameters["dimension_reduction_target"], batch.features.shape[1]
+                )
+            self._model.partial_fit(batch.features, _labels(batch, "train"))
+            if self._context.stop_requested():
+                break
+        ended = time.time()
+        rows = self._model.rows_seen_
+        self._log.info(f"processed a total of {rows} examples")
+        self._log.progress_metric(100.0)
+        self._log.metrics(
+            ALGORITHM,
+            "training",
+            {"update.time": (ended - started) * 1e3, "Total Records Seen": rows},
+            start_time_s=started,
+            end_time_s=ended,
+            dimensions={"epoch": 0, "Meta": "training_data_iter"},
+        )
+        self._log.throughput_metric(rows / max(ended - started, 1e-9))
+
+    def _index(self) -> None:
+        started = time.time()
+        try:
+            self._model.finish(needed_everywhere="test" in self._context.channels)
+        except ClientError:
+            if self._context.stop_requested():
+                raise InterruptedError("stopped before there were enough examples") from None
+            raise
+        ended = time.time()
+        self._log.info(
+            f"built the {self._parameters['index_type']} index of {self._model.sampled_rows_} "
+            "sampled examples"
+        )
+        self._log.metrics(
+            ALGORITHM,
+            "training",
+            {"model.serialize.time": (ended - started) * 1e3},
+            start_time_s=started,
+            end_time_s=ended,
+        )
+
+    def _test(self) -> None:
+        if "test" not in self._context.channels:
+            self._log.info("Test data is not provided.")
+            return
+        classifies = self._parameters["predictor_type"] == "classifier"
+        scores = ClassifierScores() if classifies else RegressorScores()
+        for batch in self._batches("test"):
+            labels = _labels(batch, "test")
+            if self._context.stop_requested():
+                break
+            scores.add(labels, self._model.predict(batch.features))
+        kind: Literal["score", "loss"] = "score" if classifies else "loss"
+        figures = scores.result(self._collective)
+        for name, value in figures.items():
+            self._log.score("test", name, value)
+        for name, value in figures.items():
+            self._log.quality_metric("test", name, value, kind)
+
+
+def _labels(batch: Batch, channel: str) -> Any:
+    if batch.labels is None:
+        raise ClientError(f"The examples of the {channel} channel have no labels.")
+    if batch.labels.ndim != 1:
+        raise ClientError(f"The examples of the {channel} channel have more than one label.")
+    return batch.labels
+
+
+def _label_flaw(batch: Batch) -> RowFlaw | None:
+    """The first row whose features or label are no finite numbers."""
+    flaw = feature_flaw(batch)
+    if flaw is not None or batch.labels is None or batch.labels.ndim != 1:
+        return flaw
+    bad = np.flatnonzero(~np.isfinite(batch.labels))
+    return RowFlaw(int(bad[0]), "has a label that is not a finite number.") if bad.size else None
+
+
+def _class_flaw(batch: Batch) -> RowFlaw | None:
+    """As `_label_flaw`, and classes are whole numbers."""
+    flaw = _label_flaw(batch)
+    if flaw is not None or batch.labels is None or batch.labels.ndim != 1:
+        return flaw
+    bad = np.flatnonzero(batch.labels != np.floor(batch.labels))
+    if not bad.size:
+        return None
+    label = batch.labels[bad[0]]
+    return RowFlaw(
+        int(bad[0]),
+        f"has the label {label}; the classes of predictor_type 'classifier' are whole numbers.",
+    )
