@@ -47,7 +47,10 @@ class Jobs:
         channels = {}
         for channel in card.channels:
             if channel.name in ("train", "validation", "test"):
-                channels[channel.name] = {"TrainingInputMode": mode}
+                channels[channel.name] = {
+                    "TrainingInputMode": mode,
+                    "S3DistributionType": channel.distributions[0],
+                }
                 if content_type:
                     channels[channel.name]["ContentType"] = content_type
                 body = example.training(content_type) if data is None else data
