@@ -225,36 +225,39 @@ class Fitting:
         started = time.perf_counter()
         models.start_epoch()
         rows = 0
-        seen_labels: set[bool] = set()
+        # Minus the lowest label, and the highest one: maxima both, as hosts exchange them.
+        extremes = np.full(2, -np.inf)
         while True:
             batch = None if self.stop_requested() else next(batches, None)
             if batch is not None:
                 rows += batch.features.shape[0]
-                if epoch == 0 and len(seen_labels) < 2 and batch.labels is not None:
-                    seen_labels.update((batch.labels > 0).tolist())
+                if epoch == 0 and batch.labels is not None:
+                    found = (-batch.labels.min(), batch.labels.max())
+                    extremes = np.maximum(extremes, found)
             if batch is None and self.collective.size == 1:
                 break
             if not models.step(batch):
                 break
         if epoch == 0 and not self.stop_requested():
-            self._check_first_epoch(rows, seen_labels)
+            self._check_first_epoch(rows, extremes)
         self.observer.epoch_trained(
             epoch, models.train_losses(), rows, time.perf_counter() - started
         )
 
-    def _check_first_epoch(self, rows: int, seen_labels: set[bool]) -> None:
+    def _check_first_epoch(self, rows: int, extremes: Doubles) -> None:
         wanted = self.settings.mini_batch_size
         if rows < wanted:
             raise ClientError(
                 f"The mini_batch_size ({wanted}) must not be greater than the number of training "
                 f"examples on each host ({rows}). Provide more data or a smaller mini_batch_size."
             )
-        seen = self.collective.maximum(np.array([flag in seen_labels for flag in (False, True)]))
-        if self.settings.predictor_type == BINARY and not seen.all():
-            label = "0" if seen[0] else "1"
+        kind = self.settings.predictor_type
+        minus_lowest, highest = self.collective.maximum(extremes)
+        if kind in (BINARY, MULTICLASS) and -minus_lowest == highest:
+            wanted_classes = "both classes, 0 and 1" if kind == BINARY else "two classes or more"
             raise ClientError(
-                f"All labels of the train channel are {label}. A binary_classifier needs examples "
-                "of both classes, 0 and 1."
+                f"All labels of the train channel are {highest:g}. A {kind} needs examples of "
+                f"{wanted_classes}."
             )
 
     def _judge_epoch(self, models: ParallelModels, progress: Progress) -> bool:

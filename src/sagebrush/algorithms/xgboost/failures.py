@@ -5,6 +5,7 @@ from sagebrush.algorithms.errors import AlgorithmError, ClientError
 _USER_MISTAKES = (
     "label must be",
     "feature_names mismatch",
+    "Number of columns does not match number of features",
     "preds.size() == info.labels_.size()",
     "dataset only contains pos or neg samples",
     "base_score must be in (0,1)",

@@ -173,6 +173,7 @@ def test_training_ends_early_when_nothing_improves():
         (BINARY, [0, 1, 2, 1], "Example 3 .* has the label 2.*must be 0 or 1"),
         (BINARY, [1, 1, 1, 1], "All labels of the train channel are 1"),
         (BINARY, [0, np.nan, 1, 1], "Example 2 .* has the label nan"),
+        (MULTICLASS, [2, 2, 2, 2], "All labels of the train channel are 2.*two classes or more"),
         (MULTICLASS, [0, 1, 2, 3], "Example 4 .* 0 to num_classes - 1 = 2"),
         (MULTICLASS, [0, 1, 0.5, 2], "Example 3 .* has the label 0.5"),
         (MULTICLASS, [0, 1, -1, 2], "Example 3 .* has the label -1"),
