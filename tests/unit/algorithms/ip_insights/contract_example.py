@@ -1,0 +1,49 @@
+"""The jobs by which the contract suite knows the algorithm."""
+
+import json
+
+from tests.unit.algorithms.contract import Example
+
+PAIRS = [(f"user {i % 12}", f"10.{i % 12}.{i % 3}.{i}") for i in range(120)]
+
+
+def training_bytes(content_type: str) -> bytes:
+    assert content_type == "text/csv", content_type
+    return "".join(f"{entity}, {address}\n" for entity, address in PAIRS).encode()
+
+
+def request_bytes(content_type: str, rows: range) -> bytes:
+    pairs = PAIRS[rows.start : rows.stop]
+    if content_type == "text/csv":
+        return "".join(f"{entity},{address}\n" for entity, address in pairs).encode()
+    instances = [{"features": pair} for pair in pairs]
+    if content_type == "application/jsonlines":
+        return "\n".join(map(json.dumps, instances)).encode()
+    assert content_type == "application/json", content_type
+    return json.dumps({"instances": instances}).encode()
+
+
+EXAMPLES = (
+    Example(
+        "ipinsights",
+        {
+            "num_entity_vectors": "24",
+            "vector_dim": "8",
+            "mini_batch_size": "50",
+            "epochs": "3",
+            "learning_rate": "0.01",
+        },
+        metrics=(
+            "train:progress",
+            "train:throughput",
+            "train:binary_classification_accuracy",
+            "train:binary_classification_accuracy:epoch",
+            "train:binary_classification_cross_entropy",
+            "train:binary_classification_cross_entropy:epoch",
+            "validation:discriminator_auc",
+        ),
+        labelled=False,
+        training_bytes=training_bytes,
+        request_bytes=request_bytes,
+    ),
+)
