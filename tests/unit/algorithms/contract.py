@@ -37,9 +37,15 @@ class Example:
 
     An algorithm whose rows are not FEATURE_DIM numbers encodes its own: ``training_bytes`` gets a
     content type and ``request_bytes`` a content type and the numbers of the rows to ask about.
+    ``counts`` says that features are counts, whole numbers from zero.
     ``keeping_model_on_stop`` are further hyperparameters with which a stopped job leaves a model.
     ``bad_data`` has the kinds of `bad_data.KINDS` that cannot be derived from the example, or mean
     something else here: the equivalent, or a sentence why the algorithm has none.
+    ``large_data`` are hyperparameters for a pass over data larger than memory, besides the wider
+    ``feature_dim``, 5000 rows for a ``mini_batch_size`` and one of ``epochs``; or a sentence why
+    the algorithm needs memory for all its data although it reads pipes.
+    ``content_types`` and ``channels`` are those of this way of training, where the algorithm's other
+    ways have more; ``accept_ignored`` says that an answer has the content type of its request.
     """
 
     algorithm: str
@@ -48,10 +54,15 @@ class Example:
     metrics: tuple[str, ...] = ()
     labelled: bool = True
     name: str = ""
+    counts: bool = False
     keeping_model_on_stop: dict[str, str] = field(default_factory=dict)
     training_bytes: Callable[[str], bytes] | None = None
     request_bytes: Callable[[str, range], bytes] | None = None
     bad_data: dict[str, BadData | str] = field(default_factory=dict)
+    large_data: dict[str, str] | str = field(default_factory=dict)
+    content_types: tuple[str, ...] | None = None
+    channels: tuple[str, ...] | None = None
+    accept_ignored: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -76,6 +87,8 @@ class Example:
         """Learnable data: (count, FEATURE_DIM) float32 features and labels."""
         generator = np.random.default_rng(7)
         features = generator.normal(size=(count, FEATURE_DIM)).astype(np.float32).round(3)
+        if self.counts:
+            features = np.abs(4 * features).round()
         score = features @ np.array([2.0, -1.0, 0.5, 0.0], np.float32)
         if self.classes == 0:
             return features, score.round(3)

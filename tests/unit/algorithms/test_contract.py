@@ -46,15 +46,16 @@ class Jobs:
         root = self.folder / name
         channels = {}
         for channel in card.channels:
-            if channel.name in ("train", "validation", "test"):
-                channels[channel.name] = {
+            given = "train" if "train" in channel.aliases else channel.name
+            if given in (example.channels or ("train", "validation", "test")):
+                channels[given] = {
                     "TrainingInputMode": mode,
                     "S3DistributionType": channel.distributions[0],
                 }
                 if content_type:
-                    channels[channel.name]["ContentType"] = content_type
+                    channels[given]["ContentType"] = content_type
                 body = example.training(content_type) if data is None else data
-                deliver(root / "input" / "data" / channel.name, body, mode)
+                deliver(root / "input" / "data" / given, body, mode)
         config = root / "input" / "config"
         config.mkdir(parents=True)
         strings = example.hyperparameters | hyperparameters
@@ -188,7 +189,7 @@ def answers_of(predictor: Any, example: Example, rows: range) -> list[float]:
     [
         pytest.param(each, kind, id=f"{ids(each)}-{kind}")
         for each in EXAMPLES
-        for kind in train_types(card_of(each.algorithm))
+        for kind in each.content_types or train_types(card_of(each.algorithm))
     ],
 )
 def test_every_documented_training_type_gives_the_same_model(jobs, example, content_type):
@@ -251,7 +252,7 @@ def test_every_content_type_in_and_out_gives_the_same_answers(jobs, example):
     for kind in card.content_types:
         for accept in card.accepts:
             body, found = predictor.invoke(example.request(kind, rows), kind, accept)
-            assert found.partition(";")[0] == accept
+            assert found.partition(";")[0] == (kind if example.accept_ignored else accept)
             if accept == "application/x-recordio-protobuf":
                 assert body[:4] == bytes.fromhex("0a23d7ce")
             else:
@@ -281,7 +282,8 @@ def test_requests_that_cannot_be_answered_get_the_documented_status(jobs, exampl
         return raised.value.status
 
     assert status(body, "image/png") == 415
-    assert status(body, kind, "image/png") == 406
+    if not example.accept_ignored:
+        assert status(body, kind, "image/png") == 406
     if example.numeric and "text/csv" in card.content_types:
         assert status(b"1,2," * 9, "text/csv") in (400, 415)
     for kind in card.content_types:
@@ -327,11 +329,15 @@ def test_an_estimator_is_a_plain_library(name, tmp_path):
     features = generator.normal(size=(2000, FEATURE_DIM)).astype(np.float32)
     labels = (features[:, 0] > 0).astype(np.float32)
     fitted = [estimator(), estimator()]
-    labelled = next(each.labelled for each in EXAMPLES if each.algorithm == name)
+    example = next(each for each in EXAMPLES if each.algorithm == name)
+    labelled = example.labelled
+    features = np.abs(4 * features).round() if example.counts else features
     for each in fitted:
         each.fit(features, labels) if labelled else each.fit(features)
-    found = fitted[0].predict(features)
-    assert found.shape == (2000,)
-    np.testing.assert_array_equal(found, fitted[1].predict(features))
+    answer = "predict" if hasattr(estimator, "predict") else "transform"
+    found = getattr(fitted[0], answer)(features)
+    assert len(found) == 2000
+    np.testing.assert_array_equal(found, getattr(fitted[1], answer)(features))
     fitted[0].save(tmp_path)
-    np.testing.assert_array_equal(found, estimator.load(tmp_path).predict(features))
+    loaded = estimator.load(tmp_path)
+    np.testing.assert_array_equal(found, getattr(loaded, answer)(features))
