@@ -1,0 +1,83 @@
+"""The jobs by which the contract suite knows the algorithm."""
+
+import json
+
+import numpy as np
+from tests.unit.algorithms.contract import Example
+
+LABELS = 3
+ROWS = 60
+
+
+def lines() -> list[tuple[int, str]]:
+    """A label and a sentence of words most of which are the label's own."""
+    generator = np.random.default_rng(7)
+    made = []
+    for row in range(ROWS):
+        label = row % LABELS
+        own = [f"word{label}{each}" for each in generator.integers(0, 8, 9)]
+        made.append((label, " ".join([*own, *(f"any{each}" for each in generator.integers(0, 4, 3))])))
+    return made
+
+
+def training_bytes(content_type: str) -> bytes:
+    if content_type == "application/jsonlines":
+        rows = [json.dumps({"source": text, "label": label}) for label, text in lines()]
+    else:
+        rows = [f"__label__{label} {text}" for label, text in lines()]
+    return "\n".join([*rows, ""]).encode()
+
+
+def sentence_bytes(content_type: str) -> bytes:
+    return "\n".join([*(text for _, text in lines()), ""]).encode()
+
+
+def requested(texts: list[str], content_type: str) -> bytes:
+    if content_type == "application/jsonlines":
+        return "\n".join(json.dumps({"source": text}) for text in texts).encode()
+    return json.dumps({"instances": texts}).encode()
+
+
+def text_request(content_type: str, rows: range) -> bytes:
+    return requested([lines()[row][1] for row in rows], content_type)
+
+
+def word_request(content_type: str, rows: range) -> bytes:
+    return requested([lines()[row][1].split()[0] for row in rows], content_type)
+
+
+def word_vectors(mode: str, **further: str) -> Example:
+    return Example(
+        "blazingtext",
+        {"mode": mode, "min_count": "1", "vector_dim": "8", "evaluation": "false", **further},
+        labelled=False,
+        name="-".join([mode, *further]),
+        training_bytes=sentence_bytes,
+        content_types=("text/plain",),
+        request_bytes=word_request,
+        channels=("train",),
+        accept_ignored=True,
+    )
+
+
+EXAMPLES = (
+    Example(
+        "blazingtext",
+        {
+            "mode": "supervised",
+            "min_count": "1",
+            "vector_dim": "8",
+            "buckets": "1000",
+            "learning_rate": "0.5",
+        },
+        classes=LABELS,
+        metrics=("train:accuracy", "validation:accuracy"),
+        name="supervised",
+        training_bytes=training_bytes,
+        request_bytes=text_request,
+        accept_ignored=True,
+    ),
+    word_vectors("batch_skipgram"),
+    word_vectors("skipgram"),
+    word_vectors("cbow", subwords="true", buckets="1000"),
+)
