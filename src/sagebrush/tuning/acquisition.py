@@ -1,0 +1,68 @@
+"""How much a point promises: the logarithm of the expected improvement on the best so far.
+
+The logarithm keeps its gradient where the improvement itself is too small to be a number: Ament et
+al., *Unexpected Improvements to Expected Improvement for Bayesian Optimization*, 2023.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erfcx, log_ndtr, logsumexp
+
+from sagebrush.tuning.gaussian_process import Floats, GaussianProcess
+
+_HALF_LOG_TWO_PI = 0.5 * float(np.log(2.0 * np.pi))
+_HALF_LOG_HALF_PI = 0.5 * float(np.log(0.5 * np.pi))
+_FAR = -1e6
+
+
+def log_improvement(z: Floats) -> Floats:
+    """log(phi(z) + z Phi(z)), the expected improvement of a standard normal over -z; any shape."""
+    z = np.asarray(z, np.float64)
+    near = np.maximum(z, -1.0)
+    density = np.exp(-0.5 * near**2 - _HALF_LOG_TWO_PI)
+    close = np.log(density + near * np.exp(log_ndtr(near)))
+    far = np.clip(z, _FAR, -1.0)
+    # log(erfcx(-z/√2) |z| √(π/2)), just below 0: what is left of it decides the tail.
+    inner = np.log(erfcx(-far / np.sqrt(2.0)) * -far) + _HALF_LOG_HALF_PI
+    rest = np.where(far > -1e4, np.log(-np.expm1(np.minimum(inner, -1e-16))), -2.0 * np.log(-far))
+    return np.where(z > -1.0, close, -0.5 * far**2 - _HALF_LOG_TWO_PI + rest)
+
+
+class Acquisition:
+    """The log expected improvement averaged over processes and over their versions of the data.
+
+    The smallest posterior mean at the observations counts as the best so far, so that one lucky
+    noisy observation does not.
+    """
+
+    def __init__(self, processes: list[GaussianProcess]) -> None:
+        self._processes = processes
+        self._bests = [process.fitted_means().min(axis=0) for process in processes]
+
+    def __call__(self, points: Floats) -> Floats:
+        """Values (m,) at (m, D) points."""
+        values = []
+        for process, best in zip(self._processes, self._bests, strict=True):
+            mean, variance = process.predict(points)
+            deviation = np.sqrt(variance)[:, None]
+            values.append(np.log(deviation) + log_improvement((best - mean) / deviation))
+        joined = np.hstack(values)
+        return np.asarray(logsumexp(joined, axis=1) - np.log(joined.shape[1]))
+
+    def with_gradient(self, point: Floats) -> tuple[float, Floats]:
+        """Value and gradient (D,) at one point."""
+        values: list[NDArray[np.float64]] = []
+        slopes: list[NDArray[np.float64]] = []
+        for process, best in zip(self._processes, self._bests, strict=True):
+            mean, variance, by_mean, by_variance = process.predict_with_gradient(point)
+            deviation = np.sqrt(variance)
+            z = (best - mean) / deviation
+            promise = log_improvement(z)
+            values.append(np.log(deviation) + promise)
+            share = np.exp(log_ndtr(z) - promise)
+            by_deviation = by_variance / (2.0 * variance)
+            slopes.append(by_deviation[:, None] * (1.0 - share * z) - share * by_mean / deviation)
+        joined = np.concatenate(values)
+        total = float(logsumexp(joined))
+        slope = np.hstack(slopes) @ np.exp(joined - total)
+        return total - float(np.log(len(joined))), slope
