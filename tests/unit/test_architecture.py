@@ -23,7 +23,7 @@ ALLOWED = {
     "run": {"base"},
     "engines": {"base", "store", "run"},
     "algorithms": set(),
-    "tuning": set(),
+    "tuning": {"algorithms"},
     "services": {"base", "wire", "store", "run", "engines", "algorithms", "tuning"},
     "gateway": {"base", "wire", "store", "run", "engines", "services"},
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import qmc, yeojohnson
 
+from sagebrush.algorithms.blas_threads import single_threaded_blas
 from sagebrush.tuning.acquisition import Acquisition
 from sagebrush.tuning.encoding import Encoding
 from sagebrush.tuning.gaussian_process import (
@@ -20,6 +21,8 @@ from sagebrush.tuning.spaces import Configuration, Space, Value
 
 _MOST_FITTED = 250
 _FANTASIES = 8
+_FAR_OUT = 100.0
+_LEAST_BENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,16 @@ class BayesianSearch:
         rng = np.random.default_rng([self._seed, known])
         if known < self._first or not observed:
             return self._encoding.decode(self._spread(known))
+        # Two threads for each small matrix cost more than they save.
+        with single_threaded_blas():
+            return self._best(observed, pending, rng)
+
+    def _best(
+        self,
+        observed: Sequence[Observation],
+        pending: Sequence[Configuration],
+        rng: np.random.Generator,
+    ) -> dict[str, Value]:
         X = self._encoding.encode([each.configuration for each in observed])
         y = standardised(np.array([each.value for each in observed]))
         processes = self._processes(X, y, rng)
@@ -107,12 +120,22 @@ class BayesianSearch:
 
 
 def standardised(values: Floats) -> Floats:
-    """Values with mean 0 and variance 1, bent towards a normal distribution, in the same order."""
+    """Values with mean 0 and variance 1, bent towards a normal distribution, in the same order.
+
+    Those very far out count as merely far out.
+    """
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    reach = _FAR_OUT * (high - low)
+    if reach > 0.0:
+        values = np.clip(values, middle - reach, middle + reach)
+    else:
+        values = np.sign(values - middle)
+    scaled = _scaled(values)
+    if len(values) >= _LEAST_BENT and reach > 0.0:
+        scaled = _scaled(yeojohnson(scaled)[0])
+    return scaled
+
+
+def _scaled(values: Floats) -> Floats:
     spread = values.std()
-    if spread == 0.0:
-        return np.zeros_like(values)
-    scaled = (values - values.mean()) / spread
-    if len(values) >= 8:
-        scaled = yeojohnson(scaled)[0]
-        scaled = (scaled - scaled.mean()) / scaled.std()
-    return np.asarray(scaled)
+    return np.asarray((values - values.mean()) / spread if spread else np.zeros_like(values))

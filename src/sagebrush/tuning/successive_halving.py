@@ -1,9 +1,9 @@
 """Hyperband without waiting: asynchronous successive halving over several brackets.
 
 Li et al., *A System for Massively Parallel Hyperparameter Tuning*, 2020 (the stopping variant): a
-trial that reaches a rung goes on if it is among the best 1/eta of all that have reached that rung
-so far. A bracket is how late its first rung comes; trials are spread over brackets as Hyperband does
-(Li et al., 2018), so that slow starters have a chance.
+trial that reaches a rung goes on if it is among the best 1/eta of all that have reached it so far.
+A bracket is how late its first rung comes; trials are spread over brackets as Hyperband does (Li et
+al., 2018), so that slow starters have a chance.
 """
 
 import math

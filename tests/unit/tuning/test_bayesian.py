@@ -99,3 +99,10 @@ def test_standardised_values_keep_their_order():
     assert (np.argsort(found) == np.argsort(values)).all()
     assert found.mean() == pytest.approx(0.0, abs=1e-9)
     assert found.std() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("values", [[0.0] * 9, [0.0] * 8 + [1e300], [-1e300, 0.0, 1.0, 2.0, 3.0]])
+def test_standardised_values_are_numbers(values):
+    found = standardised(np.array(values))
+    assert np.isfinite(found).all()
+    assert (np.diff(found[np.argsort(values)]) >= 0).all()
