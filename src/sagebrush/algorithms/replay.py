@@ -12,19 +12,27 @@ import numpy as np
 from scipy import sparse
 
 from sagebrush.algorithms.formats.batch import Batch
+from sagebrush.algorithms.memory import memory_limit_bytes
 
 Pass = Callable[[], Iterator[Batch]]
 
 DEFAULT_BUDGET_BYTES = 256 << 20
 DEFAULT_SAMPLE_BYTES = 64 << 20
+# Rows are held twice while they are joined, beside everything else that a job needs.
+_MEMORY_SHARE = 8
+
+
+def default_budget_bytes() -> int:
+    """How much data a job keeps unless it is told: less than the usual 256 MiB in little memory."""
+    return min(DEFAULT_BUDGET_BYTES, memory_limit_bytes() // _MEMORY_SHARE)
 
 
 class ReplayedPass:
     """A pass that remembers: calling it begins the next pass over the same data.
 
     ``source`` begins a pass over the data itself; ``rng`` shuffles the rows of passes from memory.
-    Of data larger than ``budget_bytes`` the first ``sample_bytes`` are kept. Batches must not be
-    changed by whoever receives them.
+    Of data larger than ``budget_bytes`` (None: `default_budget_bytes`) the first ``sample_bytes``
+    are kept. Batches must not be changed by whoever receives them.
     """
 
     def __init__(
@@ -32,13 +40,13 @@ class ReplayedPass:
         source: Pass,
         *,
         rng: np.random.Generator | None = None,
-        budget_bytes: int = DEFAULT_BUDGET_BYTES,
+        budget_bytes: int | None = None,
         sample_bytes: int = DEFAULT_SAMPLE_BYTES,
     ) -> None:
         self._source = source
         self._rng = rng
-        self._budget_bytes = budget_bytes
-        self._sample_bytes = min(sample_bytes, budget_bytes)
+        self._budget_bytes = default_budget_bytes() if budget_bytes is None else budget_bytes
+        self._sample_bytes = min(sample_bytes, self._budget_bytes)
         self._kept: list[Batch] = []
         self._complete = False
         self._whole: Batch | None = None

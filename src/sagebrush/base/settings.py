@@ -26,7 +26,8 @@ class Settings:
     """What `sagebrush up` was told.
 
     `durable` syncs every acknowledged write to the disk; `verify_signatures` turns signature and
-    policy checks on; `offline` refuses to tunnel to hosts that are not AWS's.
+    policy checks on; `offline` refuses to tunnel to hosts that are not AWS's; `job_memory_bytes`
+    is the most memory that a host of a training job gets, however large its instance type.
     """
 
     data_dir: Path
@@ -36,6 +37,7 @@ class Settings:
     verify_signatures: bool = False
     offline: bool = False
     ephemeral: bool = False
+    job_memory_bytes: int | None = None
     account: str = DEFAULT_ACCOUNT
     region: str = DEFAULT_REGION
 

@@ -6,6 +6,7 @@ import argparse
 import ipaddress
 import logging
 import os
+import re
 import select
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from sagebrush.base.settings import DEFAULT_PORT, DEFAULT_REGION, Settings
 from sagebrush.cli.options import add_data, data_dir
 
 _MAXIMUM_PORT = 65535
+_SHIFTS = {"M": 20, "G": 30}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +51,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--offline", action="store_true", help="refuse to tunnel to hosts that are not AWS's"
+    )
+    parser.add_argument(
+        "--job-memory",
+        type=_memory_bytes,
+        metavar="SIZE",
+        help="the most memory a host of a training job gets, such as 512M or 4G (default: what its"
+        " instance type has, or this machine)",
     )
     parser.add_argument("--verbose", "-v", action="store_true", help="log every request")
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
@@ -91,6 +100,7 @@ def _serve(parsed: argparse.Namespace, folder: Path) -> int:
         offline=parsed.offline,
         region=os.environ.get("AWS_REGION") or DEFAULT_REGION,
         ephemeral=parsed.ephemeral,
+        job_memory_bytes=parsed.job_memory,
     )
     return serve(settings, ready_fd=parsed.ready_fd, lifeline_fd=parsed.lifeline_fd)
 
@@ -100,6 +110,13 @@ def _port(text: str) -> int:
     if not 0 <= number <= _MAXIMUM_PORT:
         raise argparse.ArgumentTypeError(f"{number} is no port: 0 to {_MAXIMUM_PORT} are")
     return number
+
+
+def _memory_bytes(text: str) -> int:
+    found = re.fullmatch(r"([1-9]\d*)([MG])(?:i?B)?", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: 512M and 4G are")
+    return int(found[1]) << _SHIFTS[found[2]]
 
 
 def _check_exposure(parsed: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
+from sagebrush.algorithms import replay as replay_module
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.replay import ReplayedPass
 
@@ -87,3 +88,14 @@ def test_samples_are_spread_over_what_is_kept():
     rows_of(replay())
     assert rows_of(replay.sample(10)).shape[0] == 10
     assert rows_of(replay.sample(5))[:, 0].tolist() == [0, 2, 4, 6, 16, 18]
+
+
+def test_little_memory_makes_the_budget_smaller(monkeypatch):
+    bytes_needed = 10 * 3 * 4
+    for memory_bytes, fits in ((8 * bytes_needed - 8, False), (8 * bytes_needed, True)):
+        monkeypatch.setattr(replay_module, "memory_limit_bytes", lambda limit=memory_bytes: limit)
+        replayed = ReplayedPass(Source())
+        list(replayed())
+        assert replayed.in_memory == fits
+    monkeypatch.setattr(replay_module, "memory_limit_bytes", lambda: 1 << 40)
+    assert replay_module.default_budget_bytes() == 256 << 20

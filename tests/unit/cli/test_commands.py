@@ -42,7 +42,10 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"usage: sagebrush {command}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["fly"], ["up", "--port", "x"], ["status", "--fly"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["fly"], ["up", "--port", "x"], ["up", "--job-memory", "0.5G"], ["status", "--fly"]],
+)
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

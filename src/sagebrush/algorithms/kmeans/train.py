@@ -14,7 +14,7 @@ from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.training import training_batches
 from sagebrush.algorithms.kmeans.artifact import write_centers
 from sagebrush.algorithms.kmeans.model import KMeans
-from sagebrush.algorithms.replay import DEFAULT_BUDGET_BYTES, Pass, ReplayedPass
+from sagebrush.algorithms.replay import Pass, ReplayedPass
 from sagebrush.algorithms.training_state import load_state, save_state
 
 ALGORITHM = "AWS/KMeansWebscale"
@@ -76,7 +76,7 @@ class _Run:
             self._channel("train"),
             rng=np.random.default_rng(SEED),
             # Nothing is kept in memory for the next epoch if there is none.
-            budget_bytes=0 if self._epochs == 1 else DEFAULT_BUDGET_BYTES,
+            budget_bytes=0 if self._epochs == 1 else None,
             sample_bytes=0,
         )
         state = load_state(self._context.checkpoint_dir, CHECKPOINT, self._collective)

@@ -15,11 +15,14 @@ from scipy import sparse
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch, concatenate, rebatch, widened
+from sagebrush.algorithms.memory import memory_limit_bytes
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows
 from sagebrush.algorithms.xgboost.failures import loading_failure
-from sagebrush.algorithms.xgboost.memory import in_memory_rows_bytes
 
 _PAGE_BYTES = 32 << 20
+_IN_MEMORY_SHARE = 6
+"""Raw float32 rows are held twice while they are joined, then xgboost keeps index and value of
+each cell and a histogram bin, so the rows may take a sixth of the memory."""
 _HISTOGRAM_METHODS = {None, "auto", "hist"}
 
 
@@ -51,6 +54,11 @@ def read_matrix(
     rows = _joined(held)
     held.clear()
     return _matrix(rows, options)
+
+
+def in_memory_rows_bytes() -> int:
+    """How many bytes of rows may be held at once before pages on disk are used instead."""
+    return memory_limit_bytes() // _IN_MEMORY_SHARE
 
 
 def _within_budget(sources: list[ChannelRows], budget_bytes: int) -> list[Batch] | None:

@@ -26,6 +26,7 @@ EXAMPLES = (
         metrics=("train:rmse", "validation:rmse"),
         name="regression",
         bad_data=BAD_DATA,
+        large_data="trees are grown over all rows at once, in the image, too",
         keeping_model_on_stop={"save_model_on_termination": "true"},
     ),
     Example(

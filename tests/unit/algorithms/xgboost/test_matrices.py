@@ -15,13 +15,13 @@ import xgboost
 from sagebrush.algorithms.channels import ChannelConfig
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
+from sagebrush.algorithms.memory import cgroup_limit_files, memory_limit_bytes
 from sagebrush.algorithms.xgboost import matrices
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows, ShallowReader, sniff_delimiter
-from sagebrush.algorithms.xgboost.matrices import MatrixOptions, read_matrix
-from sagebrush.algorithms.xgboost.memory import (
-    cgroup_limit_files,
+from sagebrush.algorithms.xgboost.matrices import (
+    MatrixOptions,
     in_memory_rows_bytes,
-    memory_limit_bytes,
+    read_matrix,
 )
 from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM, PARQUET
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -10,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sagebrush.base.errors import ApiError
+from sagebrush.base.settings import Settings
 from sagebrush.services.sagemaker import records, search, tags, training_jobs
 from sagebrush.services.sagemaker.descriptions import describe
 from sagebrush.services.sagemaker.instances import instance_of
+from sagebrush.services.sagemaker.jobs.hosts import machine_memory_bytes, memory_limit_bytes
 
 from .conftest import ACCOUNT, KMEANS, ROLE, Server
 
@@ -198,3 +201,14 @@ def test_instance_sizes(name: str, cpus: int, gib: int) -> None:
     size = instance_of(name)
     assert size is not None
     assert (size.cpu_count, size.memory_bytes) == (cpus, gib << 30)
+
+
+def test_a_server_may_give_its_jobs_less_memory_than_their_instances_have(tmp_path: Path) -> None:
+    size = instance_of("ml.m5.large")
+    assert size is not None
+    limits = [
+        memory_limit_bytes(size, Settings(tmp_path, job_memory_bytes=ceiling))
+        for ceiling in (None, 1 << 20, 1 << 60)
+    ]
+    whole = min(size.memory_bytes, machine_memory_bytes())
+    assert limits == [whole, 1 << 20, whole]

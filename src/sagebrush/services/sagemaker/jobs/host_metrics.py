@@ -11,7 +11,7 @@ from pathlib import Path
 from sagebrush.engines.metrics import MetricDatum
 from sagebrush.run.records import Exit, read_shim
 from sagebrush.services.platform import Platform
-from sagebrush.services.sagemaker.jobs.hosts import Host, machine_memory_bytes
+from sagebrush.services.sagemaker.jobs.hosts import Host, memory_limit_bytes
 from sagebrush.services.sagemaker.jobs.logs import NAMESPACE
 from sagebrush.services.sagemaker.records import TrainingJob
 
@@ -59,7 +59,7 @@ class HostMetrics:
     def _data(self, host: Host, cpu_share: float, memory_bytes: int | None) -> list[MetricDatum]:
         dimensions = {"Host": f"{self._job.name}/{host.name}"}
         now = self._platform.clock.now()
-        memory_limit = min(host.size.memory_bytes, machine_memory_bytes())
+        memory_limit = memory_limit_bytes(host.size, self._platform.settings)
         values = {"CPUUtilization": 100 * cpu_share, "DiskUtilization": self._disk_percent()}
         if memory_bytes is not None:
             values["MemoryUtilization"] = 100 * memory_bytes / memory_limit

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sagebrush.base.settings import Settings
 from sagebrush.services.sagemaker.instances import Instance, instance_of
 from sagebrush.services.sagemaker.training_requests import instance_groups
 
@@ -39,6 +40,12 @@ def machine_cpu_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def memory_limit_bytes(size: Instance, settings: Settings) -> int:
+    """Return how much memory a host may use: its instance's, or less where there is less."""
+    ceiling_bytes = settings.job_memory_bytes or size.memory_bytes
+    return min(size.memory_bytes, machine_memory_bytes(), ceiling_bytes)
 
 
 def machine_memory_bytes() -> int:

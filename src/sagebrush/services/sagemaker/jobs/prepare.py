@@ -20,7 +20,7 @@ from sagebrush.services.sagemaker.jobs.hosts import (
     Host,
     hosts_of,
     machine_cpu_count,
-    machine_memory_bytes,
+    memory_limit_bytes,
 )
 from sagebrush.services.sagemaker.jobs.staging import Staged, Stager, make_layout, write_config
 from sagebrush.services.sagemaker.records import TrainingJob
@@ -90,7 +90,8 @@ def specification(
     """Return the processes of a job; `threads` is the share of each of its hosts."""
     hosts, staged = prepared.hosts, prepared.staged
     sizes = [host.size for host in hosts]
-    memory_bytes = min(max(size.memory_bytes for size in sizes), machine_memory_bytes())
+    largest = max(sizes, key=lambda size: size.memory_bytes)
+    memory_bytes = memory_limit_bytes(largest, platform.settings)
     cpu_count = min(max(size.cpu_count for size in sizes), machine_cpu_count())
     members = tuple(
         Member(

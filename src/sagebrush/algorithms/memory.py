@@ -5,9 +5,6 @@ import resource
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
-_IN_MEMORY_SHARE = 6
-"""Raw float32 rows are held twice while they are joined, then xgboost keeps index and value of
-each cell and a histogram bin, so the rows may take a sixth of the memory."""
 
 
 def memory_limit_bytes() -> int:
@@ -19,11 +16,6 @@ def memory_limit_bytes() -> int:
         if soft != resource.RLIM_INFINITY:
             limits.append(soft)
     return min(limits)
-
-
-def in_memory_rows_bytes() -> int:
-    """How many bytes of rows may be held at once before pages on disk are used instead."""
-    return memory_limit_bytes() // _IN_MEMORY_SHARE
 
 
 def _own_cgroup_limits() -> list[int]:
