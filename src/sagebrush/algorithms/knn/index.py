@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.errors import AlgorithmError, ClientError
+from sagebrush.algorithms.knn.exact import ExactSearch
 from sagebrush.algorithms.knn.settings import DEFAULT_PROBES
 
 Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 ADD_ROWS = 1 << 16
 POINTS_PER_LIST = 256
 PRODUCT_BITS = 8
-NEVER = 1 << 30
-
 # faiss' own number of the metric, which must be known before faiss is there.
 INNER_PRODUCT = 0
 
@@ -78,28 +78,58 @@ def _description(count: int, settings: IndexSettings) -> str:
     return f"IVF{lists},PQ{settings.quantizers}x{bits}"
 
 
-def search(index: Any, rows: Floats, k: int, threads: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Scores and positions of each row's k nearest, the nearest first; both (rows, k).
+class InvertedSearch:
+    """Finds neighbours in the inverted lists of a faiss index."""
 
-    Scores are squared distances, or inner products for an index of them. Where the inverted lists
-    that are looked into hold fewer than k rows, more are, until k are found.
-    """
+    def __init__(self, index: Any) -> None:
+        self._index = index
+
+    def search(self, rows: Floats, k: int, threads: int) -> tuple[Floats, Places]:
+        """Scores and places of each row's k nearest, the nearest first; both (rows, k).
+
+        Scores are squared distances, or inner products for an index of them. Where the lists that
+        are looked into hold fewer than k rows, more are, until k are found.
+        """
+        import faiss
+
+        search_options: Any = faiss.SearchParametersIVF
+        faiss.omp_set_num_threads(threads)
+        index, probes = self._index, self._index.nprobe
+        scores, places = index.search(rows, k)
+        while probes < index.nlist:
+            short = np.flatnonzero(places[:, -1] < 0)
+            if not short.size:
+                break
+            probes = min(4 * probes, index.nlist)
+            options = search_options(nprobe=probes)
+            scores[short], places[short] = index.search(rows[short], k, params=options)
+        if (places < 0).any():
+            raise ClientError("The features are too large to take distances of.")
+        return scores, places
+
+
+def searcher_of(index: Any) -> ExactSearch | InvertedSearch:
+    """What finds neighbours in a faiss index; of a flat one a copy is made for it."""
+    if hasattr(index, "nprobe"):
+        return InvertedSearch(index)
+    return ExactSearch(vectors_of(index), inner_product=index.metric_type == INNER_PRODUCT)
+
+
+def vectors_of(index: Any) -> Floats:
+    """The rows of a flat index, (rows, width); valid while the index is."""
     import faiss
 
-    search_options: Any = faiss.SearchParametersIVF
-    faiss.omp_set_num_threads(threads)
-    # Its other way subtracts large norms from each other and loses what lies far from the origin.
-    faiss.cvar.distance_compute_blas_threshold = NEVER
-    scores, places = index.search(rows, k)
-    probes = getattr(index, "nprobe", None)
-    while probes is not None and probes < index.nlist:
-        short = np.flatnonzero(places[:, -1] < 0)
-        if not short.size:
-            break
-        probes = min(4 * probes, index.nlist)
-        options = search_options(nprobe=probes)
-        scores[short], places[short] = index.search(rows[short], k, params=options)
-    return scores, places
+    if not index.ntotal:
+        return np.zeros((0, index.d), np.float32)
+    values = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
+    return np.asarray(values).reshape(index.ntotal, index.d)
+
+
+def without_rows(index: Any) -> Any:
+    """A flat index of the same kind that holds no memory, any other as it is."""
+    import faiss
+
+    return index if hasattr(index, "nprobe") else faiss.IndexFlat(index.d, index.metric_type)
 
 
 def write_index(path: Path, index: Any) -> None:

@@ -10,6 +10,7 @@ Sources: developer guide, "How the k-NN Algorithm Works"; J. Johnson, M. Douze a
 and C. Schmid, "Product quantization for nearest neighbor search", PAMI 2011.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,13 +21,16 @@ from scipy import sparse
 from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.knn.artifact import StoredModel, read_model, write_model
+from sagebrush.algorithms.knn.exact import ExactSearch
 from sagebrush.algorithms.knn.index import (
     INNER_PRODUCT,
     IndexSettings,
+    InvertedSearch,
     build_index,
     index_bytes,
     index_from_bytes,
-    search,
+    searcher_of,
+    without_rows,
 )
 from sagebrush.algorithms.knn.projection import Projection
 from sagebrush.algorithms.knn.sampling import Reservoir, Sample
@@ -86,6 +90,7 @@ class KNN:
         self.collective = collective or Collective()
         self._reservoir: Reservoir | None = None
         self._model: StoredModel | None = None
+        self._searcher: ExactSearch | InvertedSearch | None = None
 
     def fit(self, X: Any, y: Any) -> Self:
         """Index a sample of X, (n, d) dense or sparse, with labels y, (n,); returns self.
@@ -122,7 +127,7 @@ class KNN:
             )
         width = self._projection.target_dim if self._projection else feature_dim
         self._width = _divisible(width, self.faiss_index_pq_m)
-        self._model = None
+        self._model = self._searcher = None
         self._reservoir = Reservoir(
             self.sample_size,
             seed=self.seed,
@@ -205,6 +210,8 @@ class KNN:
         rows = _as_rows(X)
         if rows.shape[1] != model.feature_dim:
             raise ValueError(f"expected {model.feature_dim} features, got {rows.shape[1]}")
+        if self._searcher is None:
+            self._searcher = searcher_of(model.index)
         distances = np.empty((rows.shape[0], model.k), np.float32)
         places = np.empty((rows.shape[0], model.k), np.int64)
         for first in range(0, rows.shape[0], SEARCH_ROWS):
@@ -212,7 +219,7 @@ class KNN:
             block = rows[part]
             dense = block.toarray() if sparse.issparse(block) else block
             prepared = _prepared(dense, model.projection, model.normalize, model.index.d)
-            distances[part], places[part] = search(model.index, prepared, model.k, self.threads)
+            distances[part], places[part] = self._searcher.search(prepared, model.k, self.threads)
         return self._as_distances(distances), places
 
     def _as_distances(self, scores: Floats) -> Floats:
@@ -224,15 +231,24 @@ class KNN:
 
     def save(self, directory: Path, host: str = "algo-1") -> None:
         """Write the index, the labels and the metadata into the directory."""
-        write_model(directory, self._fitted(), host)
+        model = self._fitted()
+        if not model.index.ntotal:
+            raise ValueError("a model that was loaded for search only cannot be saved")
+        write_model(directory, model, host)
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int = 1) -> Self:
-        """A model for prediction from the files in the directory, ours or AWS's."""
+    def load(cls, directory: Path, *, threads: int = 1, search_only: bool = False) -> Self:
+        """A model for prediction from the files in the directory, ours or AWS's.
+
+        One for ``search_only`` cannot be saved again and takes half the memory with a flat index.
+        """
         stored = read_model(directory)
         model = cls(stored.k, sample_size=stored.index.ntotal, threads=threads)
         model.predictor_type = "regressor" if stored.predictor_type == "regressor" else "classifier"
         model._model = stored
+        if search_only:
+            model._searcher = searcher_of(stored.index)
+            model._model = replace(stored, index=without_rows(stored.index))
         return model
 
     @property

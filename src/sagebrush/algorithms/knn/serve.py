@@ -47,4 +47,5 @@ class KnnPredictor:
 
 def load(model_dir: Path, environment: Mapping[str, str]) -> KnnPredictor:
     """The predictor of the model in the directory, ours or one trained at AWS."""
-    return KnnPredictor(KNN.load(model_dir, threads=available_threads(environment)))
+    threads = available_threads(environment)
+    return KnnPredictor(KNN.load(model_dir, threads=threads, search_only=True))
