@@ -11,13 +11,17 @@ ALL_MODES = ("File", "Pipe", "FastFile")
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """An input channel: its name, the content types it reads and how it may be delivered."""
+    """An input channel: its name, the content types it reads and how it may be delivered.
+
+    ``aliases`` are other names under which a job may give it.
+    """
 
     name: str
     required: bool = False
     content_types: tuple[str, ...] = ()
     modes: tuple[str, ...] = ALL_MODES
     distributions: tuple[str, ...] = ("FullyReplicated", "ShardedByS3Key")
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +89,7 @@ class Card:
     prints_configuration: bool = True
 
     def channel(self, name: str) -> Channel | None:
-        """The declared channel of that name, or None."""
-        return next((channel for channel in self.channels if channel.name == name), None)
+        """The declared channel of that name or alias, or None."""
+        return next(
+            (channel for channel in self.channels if name in (channel.name, *channel.aliases)), None
+        )

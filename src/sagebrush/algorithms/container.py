@@ -115,18 +115,29 @@ def _train(card: Card, root: Path, log: Log, stop: StopFlag) -> None:
     check_channels(card, schema.wording, config)
     train: Train = load_attribute(card.train)
     try:
-        train(_context(config, root, log, stop), parameters)
+        train(_context(card, config, root, log, stop), parameters)
     except InterruptedError:
         if not stop.is_set:
             raise
         log.info("Training was stopped.")
 
 
-def _context(config: ContainerConfig, root: Path, log: Log, stop: StopFlag) -> TrainingContext:
+def _by_own_name(card: Card, channels: Mapping[str, ChannelConfig]) -> Mapping[str, ChannelConfig]:
+    """The channels by the names of the card; errors go on calling them as the user does."""
+    declared = {name: card.channel(name) for name in channels}
+    return {
+        name if channel is None else channel.name: channels[name]
+        for name, channel in declared.items()
+    }
+
+
+def _context(
+    card: Card, config: ContainerConfig, root: Path, log: Log, stop: StopFlag
+) -> TrainingContext:
     context = TrainingContext(
         root=root,
         hyperparameters=config.hyperparameters,
-        channels=config.channels,
+        channels=_by_own_name(card, config.channels),
         hosts=config.hosts,
         current_host=config.current_host,
         checkpoint_dir=config.checkpoint_dir,

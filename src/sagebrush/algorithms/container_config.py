@@ -55,10 +55,17 @@ def check_channels(card: Card, wording: Wording, config: ContainerConfig) -> Non
         if card.channel(name) is None:
             raise ClientError(wording.unknown_channel(name))
     for channel in card.channels:
-        given = config.channels.get(channel.name)
-        if given is not None:
-            _check_channel(channel, given, wording)
-        elif channel.required:
+        given = [
+            config.channels[name]
+            for name in (channel.name, *channel.aliases)
+            if name in config.channels
+        ]
+        for each in given:
+            _check_channel(channel, each, wording)
+        if len(given) > 1:
+            names = " and ".join(repr(each.name) for each in given)
+            raise ClientError(f"The channels {names} are the same one; give only one of them.")
+        if channel.required and not given:
             raise ClientError(wording.missing_channel(channel.name))
     if len(config.hosts) > 1 and not card.distributed:
         raise ClientError(wording.not_distributed(len(config.hosts)))

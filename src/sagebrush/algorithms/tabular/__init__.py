@@ -1,0 +1,1 @@
+"""What the tabular algorithms (LightGBM, CatBoost) share: data layout, CSV, targets, answers."""

@@ -1,0 +1,294 @@
+"""CSV with categorical columns to a matrix of numbers and coded columns, parsed by Arrow."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sagebrush.algorithms.channels import DataStream
+from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats.lines import count_lines, read_line_blocks
+from sagebrush.algorithms.threads import available_threads
+
+BLOCK_BYTES = 1 << 23
+SMALL_BODY_BYTES = 1 << 14
+MISSING = -1
+"""The code of an empty cell in a categorical column."""
+
+_MISSING_CELLS = (
+    *("", "NA", "N/A", "#N/A", "<NA>", "n/a", "NaN", "nan", "-NaN", "-nan"),
+    *("null", "NULL", "None"),
+)
+"""What stands for a missing value, as pandas reads it."""
+
+Numbers = NDArray[np.float64]
+
+
+class CodedColumn(NamedTuple):
+    """A categorical column: each row's index into ``words``, MISSING where the cell is empty."""
+
+    codes: NDArray[np.int32]
+    words: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a CSV text.
+
+    ``numbers`` (rows, features) holds NaN for missing cells and in the categorical columns, which
+    are in ``categories`` by feature index. ``labels`` (rows,) is None for rows without a label.
+    """
+
+    numbers: Numbers
+    labels: Numbers | None = None
+    categories: dict[int, CodedColumn] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.numbers)
+
+    def take(self, chosen: NDArray[np.int64] | slice) -> "Table":
+        """The rows at these places."""
+        return Table(
+            self.numbers[chosen],
+            None if self.labels is None else self.labels[chosen],
+            {
+                index: CodedColumn(column.codes[chosen], column.words)
+                for index, column in self.categories.items()
+            },
+        )
+
+
+class TableReader:
+    """Reads CSV texts of one width into one table.
+
+    ``categorical`` are indices of features, counted without the label. ``labelled`` says that the
+    first column is the label, ``whole_labels`` that it holds whole numbers. ClientError names file
+    and row of a cell that is no number, of a label that is missing or not as it must be, and of a
+    row with more or fewer cells than the first.
+    """
+
+    def __init__(
+        self,
+        categorical: Iterable[int] = (),
+        *,
+        labelled: bool = True,
+        whole_labels: bool = False,
+        columns: int | None = None,
+    ) -> None:
+        self._offset = 1 if labelled else 0
+        self._categorical = sorted(index + self._offset for index in categorical)
+        self._whole_labels = whole_labels
+        self._columns = columns
+        self._blocks: list[Numbers] = []
+        self._labels: list[Numbers] = []
+        self._codes: dict[int, list[NDArray[np.int32]]] = {each: [] for each in self._categorical}
+        self._words: dict[int, dict[str, int]] = {each: {} for each in self._categorical}
+
+    def read(self, streams: Iterable[DataStream]) -> Table:
+        """The rows of all streams, one after the other; shape (0, 0) if there are none."""
+        for stream in streams:
+            with stream.open() as data:
+                self._read_stream(data, stream.name)
+        return self._table()
+
+    def read_body(self, body: bytes, name: str) -> Table:
+        """The rows of a text."""
+        if len(body) < SMALL_BODY_BYTES and not self._categorical and not self._offset:
+            rows = _small_rows(body)
+            if rows is not None and self._columns in (None, rows.shape[1]):
+                return Table(rows)
+        self._read_stream(io.BytesIO(body), name)
+        return self._table()
+
+    def _read_stream(self, data: BinaryIO, name: str) -> None:
+        rows = 0
+        for block in read_line_blocks(data, BLOCK_BYTES):
+            if rows == 0:
+                block = block.removeprefix(b"\xef\xbb\xbf")
+            if self._columns is None:
+                self._columns = self._width(block)
+            if self._columns is not None:
+                self._append(block, name, rows)
+            rows += count_lines(block)
+
+    def _width(self, block: bytes) -> int | None:
+        first = next((line for line in _lines(block) if line), None)
+        if first is None:
+            return None
+        width = len(_cells(first))
+        if self._categorical and self._categorical[-1] >= width:
+            raise ClientError(
+                f"The categorical column {self._categorical[-1]} does not exist: the rows have "
+                f"{width} columns, counted from 0, the label's number."
+            )
+        if width <= self._offset:
+            raise ClientError("The rows have a label and no features.")
+        return width
+
+    def _append(self, block: bytes, name: str, rows_before: int) -> None:
+        cells = self._arrow_columns(block) or self._python_columns(block, name, rows_before)
+        if not cells:
+            return
+        numbers = np.empty((len(cells[0]), len(cells) - self._offset), np.float64)
+        for place, column in enumerate(cells):
+            if place in self._words:
+                self._codes[place].append(self._coded(place, column))
+                numbers[:, place - self._offset] = np.nan
+            elif place < self._offset:
+                labels = np.ascontiguousarray(column, np.float64)
+                self._check_labels(labels, block, name, rows_before)
+                self._labels.append(labels)
+            else:
+                numbers[:, place - self._offset] = column
+        self._blocks.append(numbers)
+
+    def _arrow_columns(self, block: bytes) -> list[Any] | None:
+        """The block's columns as Arrow reads them; None if it cannot."""
+        import pyarrow as pa
+        import pyarrow.csv
+
+        pa.set_cpu_count(available_threads())
+        assert self._columns is not None
+        names = [str(place) for place in range(self._columns)]
+        text = pa.dictionary(pa.int32(), pa.string())
+        types = {name: text if int(name) in self._words else pa.float64() for name in names}
+        try:
+            table = pa.csv.read_csv(
+                pa.BufferReader(block),
+                read_options=pa.csv.ReadOptions(column_names=names, block_size=len(block) + 1),
+                convert_options=pa.csv.ConvertOptions(
+                    column_types=types, null_values=list(_MISSING_CELLS), strings_can_be_null=True
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        return [
+            column.combine_chunks() if int(name) in self._words else column.to_numpy()
+            for name, column in zip(names, table.columns, strict=True)
+        ]
+
+    def _python_columns(self, block: bytes, name: str, rows_before: int) -> list[list[Any]]:
+        """The same by Python's reader, which knows the row of what is wrong."""
+        rows = []
+        for number, line in enumerate(_lines(block), rows_before + 1):
+            if line:
+                rows.append(self._parsed(_cells(line), number, name))
+        return [list(column) for column in zip(*rows, strict=True)]
+
+    def _parsed(self, cells: list[str], number: int, name: str) -> list[Any]:
+        if len(cells) != self._columns:
+            raise _flaw(name, number, f"it has {len(cells)} columns, expected {self._columns}")
+        return [
+            cell.strip() if place in self._words else _number(cell.strip(), place, number, name)
+            for place, cell in enumerate(cells)
+        ]
+
+    def _coded(self, place: int, column: Any) -> NDArray[np.int32]:
+        """Codes in the words of the whole column for a block's."""
+        words = self._words[place]
+        if isinstance(column, list):
+            return np.array([_code(words, cell) for cell in column], np.int32)
+        lookup = np.array(
+            [_code(words, word) for word in column.dictionary.to_pylist()] + [MISSING], np.int32
+        )
+        codes: NDArray[np.int32] = lookup[column.indices.fill_null(len(lookup) - 1).to_numpy()]
+        return codes
+
+    def _check_labels(self, labels: Numbers, block: bytes, name: str, rows_before: int) -> None:
+        wrong = ~np.isfinite(labels)
+        if self._whole_labels:
+            wrong |= labels != np.rint(labels)
+        if not wrong.any():
+            return
+        first = int(np.flatnonzero(wrong)[0])
+        places = [place for place, line in enumerate(_lines(block), rows_before + 1) if line]
+        value = labels[first]
+        if np.isnan(value):
+            raise _flaw(name, places[first], "its label is missing")
+        wanted = "a whole number" if np.isfinite(value) else "a finite number"
+        raise _flaw(name, places[first], f"its label {value} is not {wanted}")
+
+    def _table(self) -> Table:
+        numbers = _joined(self._blocks, self._columns, self._offset)
+        labels = np.concatenate(self._labels) if self._labels else None
+        categories = {
+            place - self._offset: CodedColumn(
+                np.concatenate(codes) if codes else np.empty(0, np.int32), list(self._words[place])
+            )
+            for place, codes in self._codes.items()
+        }
+        return Table(numbers, labels, categories)
+
+
+def _joined(blocks: list[Numbers], columns: int | None, offset: int) -> Numbers:
+    """The blocks in one, each let go of once it is copied."""
+    if len(blocks) == 1:
+        return blocks.pop()
+    width = 0 if columns is None else columns - offset
+    whole = np.empty((sum(len(block) for block in blocks), width), np.float64)
+    end = len(whole)
+    while blocks:
+        block = blocks.pop()
+        whole[end - len(block) : end] = block
+        end -= len(block)
+    return whole
+
+
+def _small_rows(body: bytes) -> Numbers | None:
+    """The rows of a short and plain text, None when anything about it is unusual or wrong."""
+    if b"_" in body:
+        return None
+    try:
+        rows = [
+            [float(cell) if cell else np.nan for cell in line.split(b",")]
+            for line in body.split(b"\n")
+            if line
+        ]
+        return np.array(rows, np.float64) if rows else None
+    except ValueError:
+        return None
+
+
+def _lines(block: bytes) -> Iterator[str]:
+    return iter(block.decode("utf-8", "replace").splitlines())
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line]), [])
+
+
+def _code(words: dict[str, int], cell: str) -> int:
+    word = category_word(cell)
+    return MISSING if word in _MISSING_CELLS else words.setdefault(word, len(words))
+
+
+def category_word(cell: str) -> str:
+    """One spelling of a category: whole numbers without fraction, other texts as they are."""
+    text = cell.strip()
+    head, point, fraction = text.partition(".")
+    if point and not fraction.strip("0") and head.lstrip("-").isdigit():
+        return head
+    return text
+
+
+def _number(cell: str, place: int, number: int, name: str) -> float:
+    if cell in _MISSING_CELLS:
+        return float("nan")
+    try:
+        if "_" in cell:
+            raise ValueError(cell)
+        return float(cell)
+    except ValueError:
+        header = "; CSV data must not have a header row" if number == 1 else ""
+        reason = f"column {place + 1} holds {cell[:80]!r}, which is not a number{header}"
+        raise _flaw(name, number, reason) from None
+
+
+def _flaw(name: str, number: int, reason: str) -> ClientError:
+    return ClientError(f"Unable to read row {number} of {name}: {reason}.")
