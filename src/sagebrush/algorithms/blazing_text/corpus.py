@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
 import orjson
@@ -27,6 +28,16 @@ def corpus_of_lines(lines: Iterable[str]) -> Corpus:
 
     def blocks() -> Iterator[bytes]:
         yield from _joined(iter(kept))
+
+    return blocks
+
+
+def corpus_of_file(path: Path) -> Corpus:
+    """A corpus of a text file, read anew for each pass; its lines stay whole."""
+
+    def blocks() -> Iterator[bytes]:
+        with path.open("rb") as file:
+            yield from _text_blocks(file, documents=True)
 
     return blocks
 
