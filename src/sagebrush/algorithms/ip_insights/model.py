@@ -49,7 +49,7 @@ from sagebrush.algorithms.ip_insights.tables import (
     RowTable,
 )
 
-BLOCK_ROWS = 2048
+BLOCK_ROWS = 4096
 FIRST_PREFIX_SCALE = 0.2
 
 
@@ -116,7 +116,10 @@ class IPInsights:
         self._pool: ThreadPoolExecutor | None = None
         self.entities = EntityTable(vector_dim, num_entity_vectors)
         self.prefixes = PrefixTable(
-            vector_dim, seed=seed, scale=FIRST_PREFIX_SCALE / float(np.sqrt(vector_dim))
+            vector_dim,
+            wanted=num_entity_vectors,
+            seed=seed,
+            scale=FIRST_PREFIX_SCALE / float(np.sqrt(vector_dim)),
         )
         self.encoder = Encoder(
             vector_dim, num_ip_encoder_layers, np.random.default_rng([seed, 2**31])

@@ -108,7 +108,7 @@ def parse_addresses(addresses: Iterable[Any]) -> Names:
 
 
 def _address(value: Any) -> int:
-    if isinstance(value, (int, np.integer)) and 0 <= value < 1 << 32:
+    if type(value) is not bool and isinstance(value, (int, np.integer)) and 0 <= value < 1 << 32:
         return int(value)
     text = str(value).strip(" \t\r")
     octets = text.split(".")
@@ -151,17 +151,20 @@ def read_pairs(reader: ChannelReader, dropped: Dropped) -> Iterator[Packed]:
 
 
 def windows(blocks: Iterable[Packed], pairs: int) -> Iterator[Packed]:
-    """The same pairs in arrays of exactly ``pairs``, the last one shorter."""
-    pending: list[Packed] = []
+    """The same pairs in arrays of exactly ``pairs``, the last one shorter.
+
+    One buffer holds them in turn: an array counts until the next one is asked for.
+    """
+    buffer = np.empty(pairs, np.uint64)
     size = 0
     for block in blocks:
         start = 0
-        while block.shape[0] - start >= pairs - size:
-            stop = start + pairs - size
-            yield np.concatenate([*pending, block[start:stop]])
-            pending, size, start = [], 0, stop
-        if start < block.shape[0]:
-            pending.append(block[start:])
-            size += block.shape[0] - start
-    if pending:
-        yield np.concatenate(pending)
+        while start < block.shape[0]:
+            taken = min(pairs - size, block.shape[0] - start)
+            buffer[size : size + taken] = block[start : start + taken]
+            start, size = start + taken, size + taken
+            if size == pairs:
+                yield buffer
+                size = 0
+    if size:
+        yield buffer[:size]

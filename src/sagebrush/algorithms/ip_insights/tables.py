@@ -19,10 +19,11 @@ Names = NDArray[np.uint32]
 
 EMPTY = np.uint64(2**64 - 1)
 OCTET_ROWS = 1024
-PREFIX_LENGTHS = (12, 16, 20, 24, 28, 32)
+ADDRESS_BITS = 32
+PREFIX_LENGTHS = (12, 16, 20, 24, 32)
 PREFIX_TABLE_BYTES = 1 << 28
-MOST_PREFIXES_PER_LENGTH = 1 << 17
-FEWEST_PREFIXES_PER_LENGTH = 1 << 12
+MOST_PREFIXES_PER_LENGTH = 1 << 18
+FEWEST_PREFIXES_PER_LENGTH = 1 << 15
 
 Spread = Callable[[Callable[[int, int], object], int], None]
 
@@ -154,17 +155,19 @@ class PrefixTable(RowTable):
     """Vectors of an address's four octets and of those of its prefixes that training has met.
 
     The octets' rows tell every two addresses apart. A prefix gets a row when a real address in it
-    is first seen, up to a limit per length, so that generated addresses take no room.
+    is first seen, so that generated addresses take no room: for each length at most ``wanted``
+    prefixes, within bounds that keep the table small, and half as many whole addresses.
     """
 
-    def __init__(self, width: int, *, seed: int, scale: float) -> None:
+    def __init__(self, width: int, *, wanted: int, seed: int, scale: float) -> None:
         super().__init__(width)
         self._seed = seed
         self._scale = scale
         self.lengths: Rows = np.array(PREFIX_LENGTHS, np.int32)
+        limit = min(max(wanted, FEWEST_PREFIXES_PER_LENGTH), MOST_PREFIXES_PER_LENGTH)
         affordable = PREFIX_TABLE_BYTES // (4 * width * self.lengths.shape[0])
-        limit = max(FEWEST_PREFIXES_PER_LENGTH, min(MOST_PREFIXES_PER_LENGTH, affordable))
-        self._limits = np.full(self.lengths.shape[0], limit, np.int64)
+        self._limits = np.full(self.lengths.shape[0], min(limit, affordable), np.int64)
+        self._limits[self.lengths == ADDRESS_BITS] //= 2
         self._counts = np.zeros(self.lengths.shape[0], np.int64)
         self.reserve(OCTET_ROWS)
         # Octets are no keys: these only seed the rows' numbers.

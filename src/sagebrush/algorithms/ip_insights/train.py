@@ -233,5 +233,5 @@ def _means(figures: BatchFigures) -> tuple[float, float]:
 
 def _with_random_addresses(pairs: Packed, rng: np.random.Generator) -> Packed:
     """The pairs' entities, each with a uniformly random address."""
-    addresses: Names = rng.integers(0, 1 << 32, size=pairs.shape[0], dtype=np.uint32)
+    addresses = rng.integers(0, 1 << 32, size=pairs.shape, dtype=np.uint32)
     return pack(unpack(pairs)[0], addresses)
