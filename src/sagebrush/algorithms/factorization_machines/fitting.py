@@ -32,7 +32,7 @@ BUDGET_BYTES = 256 << 20
 FALLING_SHARE = 0.4
 # Multiplications of one call into the kernel: some hundredths of a second, since nothing is
 # reported and no stop is seen meanwhile.
-CALL_WORK = 1 << 26
+CALL_WORK = 1 << 24
 
 Doubles = NDArray[np.float64]
 Order = NDArray[np.int64]

@@ -2,11 +2,14 @@
 
    A feature that has occurred owns a slot; a slot's row holds everything that belongs to it:
 
-       v[k] m[k] s[k]   factors, and Adam's running mean and mean square of their gradients
-       w m s            the same three of the linear weight
-       place            where the slot's gradient of this mini-batch is summed up, -1 if nowhere
+       v[k] w place   factors, linear weight; place says where the slot's gradient of this
+                      mini-batch is summed up, -1 if nowhere
+       m[k + 1]       Adam's running mean of the gradients of v and w
+       s[k + 1]       and of their squares
 
-   Rows lie in segments of SEGMENT_ROWS, so that the table grows without being moved.
+   A row begins a cache line and fills whole ones. Rows lie in segments of SEGMENT_ROWS, so that
+   the table grows without being moved. Tables are larger than caches and examples come in random
+   order, so what will be needed is fetched some examples ahead.
 
    Several threads call train_batches at once with the same arguments but for `thread`. Each takes a
    part of the examples of a mini-batch for the scores, then the slots that it owns for gradient and
@@ -26,6 +29,8 @@
 #define OWNED_BITS 3 /* neighbouring slots have one owner: they may share a cache line */
 #define SPINS 2000
 #define STATISTICS 6
+#define LINE_FLOATS 16
+#define AHEAD 4 /* examples between fetching parameters and using them */
 
 typedef struct {
     atomic_int arrived;
@@ -46,7 +51,7 @@ typedef struct {
 
 typedef struct {
     const int64_t *ends;     /* CSR: entries of example i are ends[i] to ends[i + 1] */
-    const int32_t *slots;    /* of each entry; negative: a feature without parameters */
+    const int32_t *slots;    /* of each entry */
     const float *values;     /* of each entry */
     const float *labels;     /* of each example */
     const int64_t *order;    /* the examples in the order of training */
@@ -66,7 +71,19 @@ static inline float *row_of(float **segments, int32_t slot, int64_t stride) {
     return segments[slot >> SEGMENT_BITS] + (int64_t)(slot & (SEGMENT_ROWS - 1)) * stride;
 }
 
-static inline int64_t stride_of(int64_t k) { return 3 * k + 4; }
+static inline int64_t stride_of(int64_t k) {
+    return (3 * k + 4 + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+static inline int32_t place_of(const float *row, int64_t k) {
+    int32_t place;
+    memcpy(&place, row + k + 1, sizeof place);
+    return place;
+}
+
+static inline void set_place(float *row, int64_t k, int32_t place) {
+    memcpy(row + k + 1, &place, sizeof place);
+}
 
 static void wait_for_all(Barrier *barrier, int threads) {
     if (threads == 1) return;
@@ -119,10 +136,9 @@ static inline __attribute__((always_inline)) float score_of(
     float linear = bias, squares = 0.0f, pairs = 0.0f;
     memset(sums, 0, (size_t)k * sizeof(float));
     for (int64_t entry = 0; entry < entries; entry++) {
-        if (slots[entry] < 0) continue;
         const float *restrict row = row_of(segments, slots[entry], stride);
         const float x = values[entry];
-        linear += row[3 * k] * x;
+        linear += row[k] * x;
         for (int64_t f = 0; f < k; f++) {
             const float part = row[f] * x;
             sums[f] += part;
@@ -138,9 +154,30 @@ static inline float log_loss(float score, float label) {
     return fmaxf(score, 0.0f) - label * score + log1pf(expf(-fabsf(score)));
 }
 
+/* Fetches what the examples after this place will need. */
+static inline __attribute__((always_inline)) void fetch_ahead(
+    const Model *model, const Work *work, int64_t k, int64_t start, int64_t place, int64_t last) {
+    if (place + 3 * AHEAD < last) {
+        const int64_t example = work->order[start + place + 3 * AHEAD];
+        __builtin_prefetch(work->ends + example);
+        __builtin_prefetch(work->labels + example);
+    }
+    if (place + 2 * AHEAD < last) {
+        const int64_t from = work->ends[work->order[start + place + 2 * AHEAD]];
+        __builtin_prefetch(work->slots + from);
+        __builtin_prefetch(work->values + from);
+    }
+    if (place + AHEAD < last) {
+        const int64_t example = work->order[start + place + AHEAD];
+        for (int64_t entry = work->ends[example]; entry < work->ends[example + 1]; entry++)
+            __builtin_prefetch(row_of(model->segments, work->slots[entry], stride_of(k)), 1);
+    }
+}
+
 static inline __attribute__((always_inline)) void score_examples(
     const Model *model, const Work *work, int64_t k, int64_t start, int64_t first, int64_t last) {
     for (int64_t place = first; place < last; place++) {
+        fetch_ahead(model, work, k, start, place, last);
         const int64_t example = work->order[start + place];
         const int64_t from = work->ends[example], entries = work->ends[example + 1] - from;
         const float label = work->labels[example];
@@ -170,13 +207,13 @@ static inline __attribute__((always_inline)) int64_t sum_gradients(
         const float by_score = work->by_score[place];
         for (int64_t entry = work->ends[example]; entry < work->ends[example + 1]; entry++) {
             const int32_t slot = work->slots[entry];
-            if (slot < 0 || !owns(slot, thread, threads)) continue;
+            if (!owns(slot, thread, threads)) continue;
             float *row = row_of(model->segments, slot, stride);
-            int32_t where;
-            memcpy(&where, row + 3 * k + 3, sizeof where);
+            int32_t where = place_of(row, k);
             if (where < 0) {
                 where = (int32_t)count;
-                memcpy(row + 3 * k + 3, &where, sizeof where);
+                set_place(row, k, where);
+                __builtin_prefetch(row + LINE_FLOATS, 1);
                 memset(gradients + count * (k + 2), 0, (size_t)(k + 2) * sizeof(float));
                 touched[count++] = slot;
             }
@@ -200,9 +237,9 @@ static inline __attribute__((always_inline)) void finish_gradient(const float *r
 static inline __attribute__((always_inline)) void update_row(
     float *restrict row, int64_t k, const float *restrict gradient, const Adam *factors,
     const Adam *linear, int use_linear) {
-    float *restrict mean = row + k, *restrict square = row + 2 * k;
+    float *restrict mean = row + k + 2, *restrict square = row + 2 * k + 3;
     for (int64_t f = 0; f < k; f++) adam_step(gradient[f], row + f, mean + f, square + f, factors);
-    if (use_linear) adam_step(gradient[k], row + 3 * k, row + 3 * k + 1, row + 3 * k + 2, linear);
+    if (use_linear) adam_step(gradient[k], row + k, mean + k, square + k, linear);
 }
 
 static void summarise(const Work *work, int is_logistic, int64_t start, int64_t rows,
@@ -251,8 +288,7 @@ static inline __attribute__((always_inline)) void train_with(
             sum_gradients(model, work, k, start, rows, thread, threads, touched, gradients);
         for (int64_t place = 0; place < count; place++) {
             float *row = row_of(model->segments, touched[place], stride);
-            const int32_t nowhere = -1;
-            memcpy(row + 3 * k + 3, &nowhere, sizeof nowhere);
+            set_place(row, k, -1);
             finish_gradient(row, k, gradients + place * (k + 2));
             update_row(row, k, gradients + place * (k + 2), &factors, &linear, model->use_linear);
         }
@@ -296,8 +332,7 @@ int64_t collect_gradient(Model *model, Work *work, int64_t examples, int32_t *to
     const int64_t count = sum_gradients(model, work, k, 0, examples, 0, 1, touched, gradients);
     for (int64_t place = 0; place < count; place++) {
         float *row = row_of(model->segments, touched[place], stride_of(k));
-        const int32_t nowhere = -1;
-        memcpy(row + 3 * k + 3, &nowhere, sizeof nowhere);
+        set_place(row, k, -1);
         finish_gradient(row, k, gradients + place * (k + 2));
     }
     return count;
@@ -352,11 +387,10 @@ void start_rows(Model *model, const int32_t *features, int64_t first, int64_t la
     for (int64_t slot = first; slot < last; slot++) {
         float *row = row_of(model->segments, (int32_t)slot, stride);
         Random random = random_seeded(seed * 0x9e3779b97f4a7c15ULL + (uint64_t)features[slot]);
-        const int32_t nowhere = -1;
         memset(row, 0, (size_t)stride * sizeof(float));
-        row[3 * k] = model->use_linear ? initial(&random, methods[0], amounts[0]) : 0.0f;
+        row[k] = model->use_linear ? initial(&random, methods[0], amounts[0]) : 0.0f;
         for (int64_t f = 0; f < k; f++) row[f] = initial(&random, methods[1], amounts[1]);
-        memcpy(row + 3 * k + 3, &nowhere, sizeof nowhere);
+        set_place(row, k, -1);
     }
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 from sagebrush.algorithms.native import array_of, load_kernel
 
 SEGMENT_ROWS = 1 << 14
+LINE_FLOATS = 16
 STATISTICS = 6
 
 

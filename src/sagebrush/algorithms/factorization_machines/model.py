@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.errors import ClientError
@@ -182,8 +183,8 @@ class FactorizationMachine:
 
 
 def probabilities(raw_scores: Floats) -> Floats:
-    """The logistic function, without overflow."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * raw_scores)), np.float32)
+    """The logistic function, precise to float32 however small the result."""
+    return np.asarray(special.expit(raw_scores.astype(np.float64)), np.float32)
 
 
 def labels_of(scores: Floats) -> NDArray[np.int64]:

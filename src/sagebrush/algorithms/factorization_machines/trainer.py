@@ -6,6 +6,8 @@ moments of both. A feature that never occurs costs four bytes of a page that is 
 """
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, Self
 
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.factorization_machines.kernel import (
+    LINE_FLOATS,
     SEGMENT_ROWS,
     STATISTICS,
     Model,
@@ -30,6 +33,8 @@ from sagebrush.algorithms.factorization_machines.settings import (
 
 # Below so many multiplications per mini-batch threads wait for each other longer than they work.
 MIN_SHARED_WORK = 1 << 14
+# Calls after which the slower number of threads is tried again.
+RETRY_CALLS = 16
 
 Floats = NDArray[np.float32]
 Slots = NDArray[np.int32]
@@ -86,7 +91,7 @@ class Trainer:
         self.threads = max(1, threads)
         self.occurred = 0
         self._kernel = kernel()
-        self._stride = 3 * settings.num_factors + 4
+        self._stride = -(-(3 * settings.num_factors + 4) // LINE_FLOATS) * LINE_FLOATS
         self._slot_of: Slots = np.zeros(settings.feature_dim, np.int32)
         self._features: Slots = np.empty(0, np.int32)
         self._segments: list[Floats] = []
@@ -94,6 +99,7 @@ class Trainer:
         self._model = self._new_model()
         self._scratch: dict[str, NDArray[Any]] = {}
         self._pool = _warm_pool(self.threads - 1) if self.threads > 1 else None
+        self._choice = _ThreadChoice(self.threads)
 
     def _new_model(self) -> Model:
         settings = self.settings
@@ -146,7 +152,7 @@ class Trainer:
     def _start_rows(self, first: int) -> None:
         while len(self._segments) * SEGMENT_ROWS < self.occurred:
             beyond = self.settings.feature_dim - len(self._segments) * SEGMENT_ROWS
-            segment = np.empty(min(SEGMENT_ROWS, beyond) * self._stride, np.float32)
+            segment = _aligned(min(SEGMENT_ROWS, beyond) * self._stride)
             self._addresses[len(self._segments)] = segment.ctypes.data
             self._segments.append(segment)
         groups = [self.settings.group(name) for name in ("linear", "factors")]
@@ -165,34 +171,41 @@ class Trainer:
         """
         rows = len(order)
         batch_rows = min(batch_rows, rows)
-        lengths = np.diff(examples.ends)[order]
+        lengths = examples.ends[order + 1] - examples.ends[order]
         starts = np.arange(0, rows, batch_rows)
         largest = int(np.add.reduceat(lengths, starts).max())
         statistics = np.zeros((len(starts), STATISTICS))
         work = self._work(examples, order, batch_rows, statistics)
-        threads = self.threads
-        if largest * (self.settings.num_factors + 4) < MIN_SHARED_WORK:
-            threads = 1
-        room = min(largest, self.occurred)
+        is_shared = largest * (self.settings.num_factors + 4) >= MIN_SHARED_WORK
+        threads = self._choice.next() if is_shared else 1
+        own = [self._own_scratch(thread, largest) for thread in range(threads)]
 
         def run(thread: int) -> None:
-            touched = self._array(f"touched-{thread}", room, np.int32)
-            sums = self._array(
-                f"gradients-{thread}", room * (self.settings.num_factors + 2), np.float32
-            )
             self._kernel.train_batches(
-                self._model, work, rows, batch_rows, thread, threads, touched, sums
+                self._model, work, rows, batch_rows, thread, threads, *own[thread]
             )
 
-        if threads == 1 or self._pool is None:
-            run(0)
-            return statistics
-        others = [self._pool.submit(run, thread) for thread in range(1, threads)]
+        started = time.perf_counter()
+        self._run_in(threads, run)
+        if is_shared:
+            self._choice.took(threads, (time.perf_counter() - started) / int(lengths.sum()))
+        return statistics
+
+    def _own_scratch(self, thread: int, entries: int) -> tuple[Slots, Floats]:
+        """A thread's space for the slots and gradients of a mini-batch with so many entries."""
+        room = min(entries, self.occurred)
+        touched = self._array(f"touched-{thread}", room, np.int32)
+        width = self.settings.num_factors + 2
+        return touched, self._array(f"gradients-{thread}", room * width, np.float32)
+
+    def _run_in(self, threads: int, run: Callable[[int], None]) -> None:
+        """Call the function with 0 to threads - 1 at once."""
+        others = [
+            self._pool.submit(run, thread) for thread in range(1, threads) if self._pool is not None
+        ]
         run(0)
-        wait(others)
         for other in others:
             other.result()
-        return statistics
 
     def _work(self, examples: Examples, order: Order, batch_rows: int, statistics: Doubles) -> Work:
         """The call's structure; it holds addresses, so what it is made of must outlive it."""
@@ -222,7 +235,7 @@ class Trainer:
     def gradient(self, examples: Examples, order: Order) -> tuple[Gradient, Doubles]:
         """The summed gradient of the examples that ``order`` names, and their statistics."""
         rows, width = len(order), self.settings.num_factors + 2
-        entries = int(np.diff(examples.ends)[order].sum())
+        entries = int((examples.ends[order + 1] - examples.ends[order]).sum())
         statistics = np.zeros((1, STATISTICS))
         room = min(entries, self.occurred)
         touched = np.empty(room, np.int32)
@@ -256,17 +269,51 @@ class Trainer:
             rows = segment.reshape(-1, self._stride)[: self.occurred - first]
             places = place_of[first : first + len(rows)]
             factors[places] = rows[:, :k]
-            linear[places] = rows[:, 3 * k]
+            linear[places] = rows[:, k]
         return Parameters(self._features[order], factors, linear, float(self._model.bias))
 
 
+class _ThreadChoice:
+    """One thread or all, whichever has been faster.
+
+    Threads that meet twice in each mini-batch lose much where other programs keep the cores busy.
+    The result is the same either way.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._seconds = dict.fromkeys(sorted({1, threads}, reverse=True), -1.0)
+        self._calls = 0
+
+    def next(self) -> int:
+        """How many threads to take for the next call."""
+        self._calls += 1
+        untried = [threads for threads, seconds in self._seconds.items() if seconds < 0]
+        if untried:
+            return untried[0]
+        ranked = sorted(self._seconds, key=lambda threads: self._seconds[threads])
+        return ranked[-1] if self._calls % RETRY_CALLS == 0 else ranked[0]
+
+    def took(self, threads: int, seconds: float) -> None:
+        """The call took so many seconds for each entry."""
+        before = self._seconds[threads]
+        self._seconds[threads] = seconds if before < 0 else 0.5 * (before + seconds)
+
+
+def _aligned(floats: int) -> Floats:
+    """Memory for so many numbers that begins a cache line."""
+    memory = np.empty(floats + LINE_FLOATS, np.float32)
+    skipped = -(memory.ctypes.data // 4) % LINE_FLOATS
+    return memory[skipped : skipped + floats]
+
+
 def _first_bias(group: Group, seed: int) -> float:
+    """The bias at the start, a float32 number as it stays one."""
+    random, amount = np.random.default_rng(seed), group.init_amount
     if group.init_method == "normal":
-        return float(np.random.default_rng(seed).normal(0.0, group.init_amount))
+        return float(np.float32(random.normal(0.0, amount)))
     if group.init_method == "uniform":
-        bound = group.init_amount
-        return float(np.random.default_rng(seed).uniform(-bound, bound))
-    return group.init_amount
+        return float(np.float32(random.uniform(-amount, amount)))
+    return float(np.float32(amount))
 
 
 def _warm_pool(threads: int) -> ThreadPoolExecutor:
