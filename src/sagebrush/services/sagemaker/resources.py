@@ -13,6 +13,7 @@ from sagebrush.services.sagemaker import faults
 TABLES = {
     "endpoint": "sagemaker_endpoints",
     "endpoint-config": "sagemaker_endpoint_configs",
+    "hyper-parameter-tuning-job": "sagemaker_tuning_jobs",
     "model": "sagemaker_models",
     "training-job": "sagemaker_training_jobs",
 }

@@ -27,12 +27,16 @@ _RESOURCES = (
     "search",
     "tags",
     "training_jobs",
+    "tuning_jobs",
 )
 _NAMES_SHOWN = 20
 # Loaded at server start only where rows ask for it, else by the first request that needs it.
 _BACKGROUND = {
     "jobs.training": (
         "SELECT 1 FROM sagemaker_training_jobs WHERE status IN ('InProgress', 'Stopping') LIMIT 1"
+    ),
+    "tuning.scheduling": (
+        "SELECT 1 FROM sagemaker_tuning_jobs WHERE status IN ('InProgress', 'Stopping') LIMIT 1"
     ),
     "hosting.deployments": "SELECT 1 FROM sagemaker_endpoints LIMIT 1",
 }

@@ -17,10 +17,13 @@ from sagebrush.run.tail import read_batch
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import records
 from sagebrush.services.sagemaker.descriptions import metric_definitions
+from sagebrush.services.sagemaker.jobs import events
 from sagebrush.services.sagemaker.records import TrainingJob
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
+# A tuning job gives its children the name of the metric it is after in this hyperparameter.
+OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"
 _SHORTEST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
 # Lines searched for metrics before the event loop gets a turn.
@@ -58,6 +61,7 @@ class LogCollector:
         self._directory = directory
         self._hosts = hosts
         self._scanner = MetricScanner(metric_definitions(job.request))
+        self._tuned = job.request.get("HyperParameters", {}).get(OBJECTIVE_HYPERPARAMETER)
         self._offsets = dict(job.progress.log_offsets)
 
     def open(self) -> None:
@@ -118,11 +122,15 @@ class LogCollector:
             self._put(host, lines)
             self._put_metrics(found, now)
             records.change(self._platform.db, self._job.id, lambda job: self._note(job, found, now))
+        if found:
+            events.tell(self._platform, self._job.id)
 
     def _note(self, job: TrainingJob, found: Sequence[tuple[str, float]], now: float) -> None:
         job.progress.log_offsets = dict(self._offsets)
         for name, value in found:
             job.progress.metrics[name] = {"MetricName": name, "Value": value, "Timestamp": now}
+            if name == self._tuned:
+                job.progress.curve.append(value)
 
     def _put(self, host: str, lines: Sequence[str]) -> None:
         stamp_ms = int(self._platform.clock.now() * 1000)

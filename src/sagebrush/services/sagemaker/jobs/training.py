@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import records
+from sagebrush.services.sagemaker.jobs import events
 from sagebrush.services.sagemaker.jobs.carry import JobRun
 from sagebrush.services.sagemaker.jobs.finish import MAX_WAIT, STOPPED, Outcome, failed
 from sagebrush.services.sagemaker.jobs.hosts import machine_cpu_count
@@ -133,6 +134,7 @@ class TrainingRunner:
             self._tasks.pop(run.job_id, None)
             self._held.discard(run.job_id)
             run.ended.set()
+            events.tell(self._platform, run.job_id)
             if not self._closing:
                 asyncio.get_running_loop().call_later(delay_s, self.wake)
 
@@ -143,6 +145,7 @@ class TrainingRunner:
             records.advance(job, outcome.secondary, outcome.message, now, status=outcome.status)
 
         records.change(self._platform.db, job_id, apply)
+        events.tell(self._platform, job_id)
 
     def _keep_waiting(self, job: TrainingJob) -> None:
         now = self._platform.clock.now()
