@@ -2,9 +2,9 @@
 
     regular      S = sum (x - m)(x - m)' exactly; the leading eigenvectors of S.
                  O(n d^2), d^2 memory
-    randomized   Y = S Omega for a random (d, l) Omega, l = components + extra; the leading
-                 eigenvectors of Nystroem's approximation of S.
-                 O(n d l), d l memory
+    randomized   Y = S Omega for a (d, 2 l) Omega, l = components + extra; the leading eigenvectors
+                 of Nystroem's approximation of S. O(n d l), d l memory. Where d is at most 8 l,
+                 the exact way costs less and is taken
 
 Both are sums over rows, so batches and hosts add up. Rows are taken about a point near their mean
 and summed up in double precision from short runs in single precision (moments.py).
@@ -26,16 +26,19 @@ from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.pca.artifact import Components, read_components, write_components
 from sagebrush.algorithms.pca.moments import Total, total
 from sagebrush.algorithms.pca.scatter import Scatter
-from sagebrush.algorithms.pca.sketch import Sketch, random_test, recovered
+from sagebrush.algorithms.pca.sketch import Sketch, directions_to_test, recovered
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Mode = Literal["regular", "randomized"]
 
+NOT_FINITE = "The data contains values that are not finite (NaN or infinity) or too large."
 NO_EXAMPLES = "The train channel holds no examples."
 
 AUTO_EXTRA = 10
 PROJECTED_VALUES = 1 << 22
+EXACT_WIDTHS = 8
+SAMPLE_ROWS = 512
 
 
 class PCA:
@@ -81,51 +84,68 @@ class PCA:
         finite.
         """
         rows = _as_rows(X)
-        passes = self.epochs if self.algorithm_mode == "randomized" else 1
         self._summary = None
         with single_threaded_blas():
-            for epoch in range(passes):
-                if epoch:
-                    self.refine()
-                self.partial_fit(rows)
+            self.start(rows[:: max(1, rows.shape[0] // SAMPLE_ROWS)])
+            self.partial_fit(rows)
+            for _ in range(self.epochs - 1):
+                if self.refine():
+                    self.partial_fit(rows)
             return self.finish()
 
     def partial_fit(self, X: Any) -> Self:
         """Take in a batch of rows, dense in C order or CSR."""
         if self._summary is None:
-            self._start(X.shape[1])
+            self.start(X)
         assert self._summary is not None
         if X.shape[1] != self._width:
             raise ClientError(f"Rows have {X.shape[1]} features, expected {self._width}.")
         self._summary.add(X)
         return self
 
-    def _start(self, width: int) -> None:
+    def start(self, sample: Any) -> Self:
+        """Choose the directions that the randomized mode watches, by some of the rows.
+
+        With several hosts every one must call it; the first one's rows decide. `partial_fit` does
+        it with its first batch where it was not done before.
+        """
+        width = sample.shape[1]
         if self.num_components > width:
             raise ClientError(
                 f"Hyperparameter 'num_components' is {self.num_components}, more than the {width} "
                 "features of a row."
             )
         self._width = width
-        if self.algorithm_mode == "regular":
-            self._summary = Scatter(width, self.threads)
-            return
         extra = self.extra_components
         if extra < 0:
             extra = max(AUTO_EXTRA, self.num_components)
-        columns = min(width, self.num_components + extra)
-        self._summary = Sketch(random_test(width, columns, self.seed), self.threads)
+        columns = self.num_components + extra
+        if self.algorithm_mode == "regular" or width <= EXACT_WIDTHS * columns:
+            self._summary = Scatter(width, self.threads)
+            return self
+        directions = None
+        if self.collective.leads:
+            directions = directions_to_test(self._centred_sample(sample), columns, self.seed)
+        self._summary = Sketch(self.collective.broadcast(directions), self.threads)
+        return self
 
-    def refine(self) -> Self:
-        """Begin a further pass of the randomized mode from the directions found so far."""
+    def _centred_sample(self, sample: Any) -> Doubles:
+        chosen = sample[:: max(1, sample.shape[0] // SAMPLE_ROWS)][:SAMPLE_ROWS]
+        rows = chosen.toarray() if sparse.issparse(chosen) else chosen
+        rows = rows.astype(np.float64)
+        if not np.isfinite(rows).all():
+            raise ClientError(NOT_FINITE)
+        return np.asarray(rows - rows.mean(axis=0)) if self.subtract_mean else rows
+
+    def refine(self) -> bool:
+        """Begin a further pass from the directions found so far; whether one is of any use."""
         sketch = self._summary
         if sketch is None:
             raise ClientError(NO_EXAMPLES)
         if not isinstance(sketch, Sketch):
-            raise ValueError("only a pass of the randomized mode can be refined")
-        products = self._total().products
-        self._summary = Sketch(np.linalg.qr(products)[0], self.threads)
-        return self
+            return False
+        self._summary = Sketch(np.linalg.qr(self._total().products)[0], self.threads)
+        return True
 
     def _total(self) -> Total:
         assert self._summary is not None
@@ -134,9 +154,7 @@ class PCA:
             self._summary.parts(), self.collective, test=test, centred=self.subtract_mean
         )
         if not np.isfinite(summed.squares) or not np.isfinite(summed.products).all():
-            raise ClientError(
-                "The data contains values that are not finite (NaN or infinity) or too large."
-            )
+            raise ClientError(NOT_FINITE)
         return summed
 
     def finish(self, *, rows_required: bool = True) -> Self:

@@ -65,11 +65,12 @@ class _Run:
     def execute(self) -> None:
         """The whole job after its hosts have met."""
         reader = self._context.reader("train")
-        randomized = self._parameters["algorithm_mode"] == "randomized"
-        epochs = int(self._parameters["epochs"]) if randomized else 1
+        epochs = int(self._parameters["epochs"])
         for epoch in range(epochs):
-            if epoch:
-                self._model.refine()
+            # Sums that are exact already are not made again.
+            if epoch and not self._model.refine():
+                self._log.progress_metric(100.0)
+                break
             self._epoch(epoch, epochs, reader)
             if self._collective.any(self._context.stop_requested()):
                 break
