@@ -11,6 +11,8 @@ typedef struct {
     float *output; /* (labels, stride), 64-byte aligned */
     int64_t labels;
     int64_t stride; /* floats, a multiple of 16 */
+    int64_t dim;
+    uint64_t seed; /* of the rows that are not yet in use */
 } Classifier;
 
 typedef struct {
@@ -34,6 +36,19 @@ static void add_scaled(float *restrict sum, const float *restrict row, float by,
     for (int64_t k = 0; k < stride; k += WIDTH) *(Vector *)(sum + k) += splat(by) * *(const Vector *)(row + k);
 }
 
+/* A row of zeros was never used and gets uniform numbers in -1/dim..1/dim now, which depend on the
+   row alone. Rows that no document has stay zero and cost no memory. */
+static void begin_rows(const Classifier *m, const DocumentIds *d, int64_t from, int64_t to) {
+    for (int64_t k = from; k < to; k++) {
+        float *row = m->input + d->features[k] * m->stride;
+        if (row[0] != 0.0f) continue;
+        Random random = random_seeded(m->seed + (uint64_t)d->features[k]);
+        const double bound = 1.0 / (double)m->dim;
+        for (int64_t i = 0; i < m->dim; i++)
+            row[i] = (float)((2.0 * random_uniform(&random) - 1.0) * bound);
+    }
+}
+
 /* The mean row of features[from..to); rows are fetched ahead of use, beyond this document too. */
 static void mean_row(const Classifier *m, const DocumentIds *d, int64_t from, int64_t to, float *mean) {
     const int64_t all = d->feature_ends[d->count - 1];
@@ -55,6 +70,7 @@ static void softmax(float *scores, int64_t count) {
 
 static void train_document(const Classifier *m, const DocumentIds *d, Rows rows, int64_t from,
                            int64_t to, int32_t label, float rate) {
+    begin_rows(m, d, from, to);
     mean_row(m, d, from, to, rows.hidden);
     for (int64_t k = 0; k < m->labels; k++)
         rows.scores[k] = dot(m->output + k * m->stride, rows.hidden, m->stride);

@@ -81,6 +81,8 @@ class ClassifierArguments(Structure):
         ("output", c_void_p),
         ("labels", c_int64),
         ("stride", c_int64),
+        ("dim", c_int64),
+        ("seed", c_uint64),
     )
 
 

@@ -20,7 +20,7 @@ from sagebrush.algorithms.blazing_text.fasttext_file import (
 )
 from sagebrush.algorithms.blazing_text.hogwild import work_through
 from sagebrush.algorithms.blazing_text.kernel import ClassifierArguments, address, kernel
-from sagebrush.algorithms.blazing_text.matrices import fill_uniform, zero_rows
+from sagebrush.algorithms.blazing_text.matrices import zero_rows
 from sagebrush.algorithms.blazing_text.progress import Progress, Say
 from sagebrush.algorithms.blazing_text.vocabulary import LABEL_PREFIX, Vocabulary
 from sagebrush.algorithms.errors import ClientError
@@ -95,9 +95,6 @@ class TextClassifier:
             vocabulary,
             zero_rows(vocabulary.words + self.buckets, self.vector_dim, dense=False),
             zero_rows(vocabulary.labels, self.vector_dim, dense=True),
-        )
-        fill_uniform(
-            stored.input[: vocabulary.words], self.vector_dim, 1 / self.vector_dim, self.seed
         )
         self.stored_ = stored
         progress = Progress(vocabulary.tokens * self.epochs, self.learning_rate, self._say)
@@ -197,7 +194,12 @@ class TextClassifier:
         if stored.input.ctypes.data % 64 or stored.input.strides[0] % 64:
             raise ValueError("a loaded model predicts, but is neither trained nor judged")
         return ClassifierArguments(
-            address(stored.input), address(stored.output), len(stored.output), stored.input.shape[1]
+            address(stored.input),
+            address(stored.output),
+            len(stored.output),
+            stored.input.shape[1],
+            stored.arguments.dim,
+            (self.seed & 0xFFFF) << 32,
         )
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.object_]:

@@ -93,7 +93,7 @@ static void errors_of_scores(float *errors, int inputs, int outputs, float rate)
 }
 
 /* For outputs of one tile: x[i] += sum_j errors[i][j] y[j] and y[j] += sum_i errors[i][j] x[i], the
-   old values on the right. Rows that come twice get both changes. */
+   old values on the right. A row that comes twice is changed twice, one after the other. */
 INLINE void update_tile(const int n, const float *const *x, int inputs, float *const *y,
                         int64_t stride, const float *errors) {
     for (int64_t k = 0; k < stride; k += WIDTH) {

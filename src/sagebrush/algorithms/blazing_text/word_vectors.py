@@ -110,11 +110,9 @@ class WordVectors:
             zero_rows(vocabulary.words + self.buckets, self.vector_dim, dense=not self.subwords),
             zero_rows(vocabulary.words, self.vector_dim, dense=True),
         )
-        fill_uniform(
-            stored.input[: vocabulary.words], self.vector_dim, 0.5 / self.vector_dim, self.seed
-        )
         self.stored_ = stored
         training = _Training(self, stored, rules)
+        training.begin_rows()
         progress = Progress(vocabulary.tokens * self.epochs, self.learning_rate, self._say)
         for epoch in range(self.epochs):
             self._epoch(epoch, corpus, training, progress)
@@ -231,8 +229,8 @@ class _Training:
         self._model = model
         self._stored = stored
         words, counts = stored.vocabulary.entries()
-        self._keep = _keep_chances(counts, model.sampling_threshold)
-        self._noise = _noise_table(counts)
+        self._keep = keep_chances(counts, model.sampling_threshold)
+        self._noise = noise_table(counts)
         rows: tuple[Int32s | None, Int64s | None] = (None, None)
         if rules.max_char:
             rows = rules.rows_of_words(words)
@@ -251,6 +249,18 @@ class _Training:
             model.negative_samples,
             model.batch_size,
         )
+
+    def begin_rows(self) -> None:
+        """Fill the rows that are in use with uniform numbers in -0.5/dim..0.5/dim."""
+        model, stored = self._model, self._stored
+        bound, words = 0.5 / model.vector_dim, stored.vocabulary.words
+        fill_uniform(stored.input[:words], model.vector_dim, bound, model.seed)
+        if self._rows[0] is not None:
+            used = np.unique(self._rows[0])
+            used = used[used >= words]
+            numbers = np.empty((len(used), model.vector_dim), np.float32)
+            fill_uniform(numbers, model.vector_dim, bound, model.seed + 1)
+            stored.input[used, : model.vector_dim] = numbers
 
     def pass_over(self, blocks: Iterator[bytes], progress: Progress, first: int) -> None:
         """Train on the blocks; ``first`` tells their random numbers from other blocks'."""
@@ -288,7 +298,7 @@ class _Training:
             matrix[:] = group.sum(matrix) / np.float32(group.size)
 
 
-def _keep_chances(counts: Int64s, threshold: float) -> NDArray[np.uint64]:
+def keep_chances(counts: Int64s, threshold: float) -> NDArray[np.uint64]:
     """The chance of each word to be trained on, times 2**63: sqrt(t / f) + t / f."""
     ratio = threshold * counts.sum() / np.maximum(counts, 1)
     chances = np.minimum(np.sqrt(ratio) + ratio, 1.0)
@@ -296,7 +306,7 @@ def _keep_chances(counts: Int64s, threshold: float) -> NDArray[np.uint64]:
     return scaled
 
 
-def _noise_table(counts: Int64s) -> NDArray[np.uint64]:
+def noise_table(counts: Int64s) -> NDArray[np.uint64]:
     """Draws of words in proportion to their count to the power of 3/4."""
     weights = np.maximum(counts, 1).astype(np.float64) ** NOISE_POWER
     table = np.empty(len(counts), np.uint64)

@@ -16,7 +16,9 @@ def lines() -> list[tuple[int, str]]:
     for row in range(ROWS):
         label = row % LABELS
         own = [f"word{label}{each}" for each in generator.integers(0, 8, 9)]
-        made.append((label, " ".join([*own, *(f"any{each}" for each in generator.integers(0, 4, 3))])))
+        made.append(
+            (label, " ".join([*own, *(f"any{each}" for each in generator.integers(0, 4, 3))]))
+        )
     return made
 
 

@@ -124,7 +124,7 @@ def damaged(content: bytes, what: str) -> bytes:
 def test_a_file_that_is_no_model_is_refused(tmp_path, what):
     path = tmp_path / "model.bin"
     path.write_bytes(damaged((MODELS / "skipgram_chars.bin").read_bytes(), what))
-    with pytest.raises(ModelFileError, match="model.bin"):
+    with pytest.raises(ModelFileError, match=r"model\.bin"):
         read_model(path)
 
 
@@ -139,12 +139,14 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path, name):
 
 
 def test_word_ngrams_are_hashed_as_in_fasttext():
-    """dictionary.cc: h = h * 116049371 + next, over FNV-1a hashes taken as signed 32-bit numbers."""
+    """dictionary.cc: h = h * 116049371 + next, over FNV-1a hashes as signed 32-bit numbers."""
 
     def fnv(word: bytes) -> int:
         value = 2166136261
         for byte in word:
-            value = ((value ^ ((byte - 256) & 0xFFFFFFFF if byte > 127 else byte)) * 16777619) % 2**32
+            value = (
+                (value ^ ((byte - 256) & 0xFFFFFFFF if byte > 127 else byte)) * 16777619
+            ) % 2**32
         return value - 2**32 if value >= 2**31 else value
 
     words = ["caf\u00e9".encode(), b"au", b"lait"]
