@@ -9,13 +9,10 @@ al., 2018), so that slow starters have a chance.
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 REDUCTION = 3
-
-Decision = Literal["continue", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +55,27 @@ class Brackets:
         return min(bisect_right(bounds, drawn * total), deepest)
 
 
-def decide(
+def falls_short(
     brackets: Brackets,
     bracket: int,
     curve: Sequence[float],
-    others: Mapping[int, Sequence[float]],
-) -> Decision:
-    """Whether a trial goes on after what it reached; less is better.
+    seen: int,
+    others: Sequence[Sequence[float]],
+) -> bool:
+    """Whether a trial ends here, after what it reached since ``seen`` units of resource.
 
-    ``curve`` is its objective after each unit of resource. ``others`` holds, for each rung, the
-    objectives with which the other trials of its bracket reached it.
+    ``curve`` is its objective after each unit, less being better; ``others`` are the curves of the
+    other trials of its bracket. The latest rung that was passed since decides.
     """
-    age = len(curve)
-    if age >= brackets.maximum:
-        return "stop"
-    if age not in brackets.rungs(bracket):
-        return "continue"
-    reached = sorted([*others.get(age, ()), curve[-1]])
-    promoted = max(1, math.ceil(len(reached) / REDUCTION))
+    if len(curve) >= brackets.maximum:
+        return True
+    passed = [rung for rung in brackets.rungs(bracket) if seen < rung <= len(curve)]
+    if not passed:
+        return False
+    rung = passed[-1]
+    reached = sorted([each[rung - 1] for each in others if len(each) >= rung])
     # The first ones at a rung cannot be compared with anything.
-    if len(reached) < REDUCTION:
-        return "continue"
-    return "continue" if curve[-1] <= reached[promoted - 1] else "stop"
+    if len(reached) + 1 < REDUCTION:
+        return False
+    promoted = math.ceil((len(reached) + 1) / REDUCTION)
+    return sum(value < curve[rung - 1] for value in reached) >= promoted

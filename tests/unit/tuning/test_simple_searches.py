@@ -6,7 +6,7 @@ from sagebrush.tuning.early_stopping import falls_behind, running_averages
 from sagebrush.tuning.grid import grid_configuration, grid_size
 from sagebrush.tuning.random_search import random_configuration
 from sagebrush.tuning.spaces import Categorical, Continuous, Integer, Space, SpaceError
-from sagebrush.tuning.successive_halving import Brackets, decide
+from sagebrush.tuning.successive_halving import Brackets, falls_short
 
 MIXED = Space(
     (Continuous("x", 1e-3, 1.0, "Logarithmic"), Integer("n", 1, 9), Categorical("c", ("a", "b")))
@@ -70,9 +70,22 @@ def test_brackets_begin_later_and_later():
 
 def test_a_trial_goes_on_if_it_is_among_the_best_third_at_its_rung():
     brackets = Brackets(1, 9)
-    others = {3: [0.5, 0.4, 0.9, 0.8, 0.7]}
-    assert decide(brackets, 0, [9, 9, 0.45], others) == "continue"
-    assert decide(brackets, 0, [9, 9, 0.6], others) == "stop"
-    assert decide(brackets, 0, [9, 0.6], others) == "continue"
-    assert decide(brackets, 0, [9, 9, 0.6], {3: [0.1]}) == "continue"
-    assert decide(brackets, 0, [0.0] * 9, {}) == "stop"
+    others = [[9, 9, value] for value in (0.5, 0.4, 0.9, 0.8, 0.7)]
+    assert not falls_short(brackets, 1, [9, 9, 0.45], 0, others)
+    assert falls_short(brackets, 1, [9, 9, 0.6], 0, others)
+    assert not falls_short(brackets, 1, [9, 0.6], 0, others)
+    assert not falls_short(brackets, 1, [9, 9, 0.6], 0, others[:1])
+    assert falls_short(brackets, 1, [0.0] * 9, 0, [])
+
+
+def test_a_rung_is_passed_once_even_when_news_come_in_batches():
+    brackets = Brackets(1, 27)
+    others = [[0.0, 0.0, value, 0.0, 0.0] for value in (0.1, 0.2, 0.3)]
+    curve = [5.0, 5.0, 0.9, 0.9, 0.9]
+    assert falls_short(brackets, 0, curve, 1, others)
+    assert not falls_short(brackets, 0, curve, 3, others)
+
+
+def test_equal_objectives_are_not_held_against_a_trial():
+    others = [[1.0]] * 8
+    assert not falls_short(Brackets(1, 9), 0, [1.0], 0, others)

@@ -8,6 +8,7 @@ from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.training_requests import check_training_request
 from sagebrush.services.sagemaker.tuning.definitions import Definition, definitions_of
+from sagebrush.services.sagemaker.tuning.stopping import EPOCH_NAMES, inferred_maximum
 from sagebrush.tuning.grid import grid_size
 from sagebrush.tuning.spaces import SpaceError
 
@@ -34,7 +35,28 @@ def checked_tuning_request(context: Context, request: dict[str, Any]) -> dict[st
     for definition in definitions:
         child = definition.training_request(request["HyperParameterTuningJobName"], {})
         check_training_request(context, child)
+    _check_strategy(request)
     return _with_limits(request, definitions)
+
+
+def _check_strategy(request: dict[str, Any]) -> None:
+    config = request["HyperParameterTuningJobConfig"]
+    given = config.get("StrategyConfig", {}).get("HyperbandStrategyConfig")
+    if config["Strategy"] != "Hyperband":
+        if given is not None:
+            raise faults.invalid("HyperbandStrategyConfig can only be used with Hyperband.")
+        return
+    if config.get("TrainingJobEarlyStoppingType", "Off") != "Off":
+        raise faults.invalid("TrainingJobEarlyStoppingType must be Off for the strategy Hyperband.")
+    maximum = (given or {}).get("MaxResource") or inferred_maximum(request)
+    if maximum is None:
+        raise faults.invalid(
+            "MaxResource is required for the strategy Hyperband: no static hyperparameter tells"
+            f" the number of epochs (one of {', '.join(EPOCH_NAMES)})."
+        )
+    minimum = (given or {}).get("MinResource", 1)
+    if minimum > maximum:
+        raise faults.invalid(f"MinResource {minimum} is greater than MaxResource {maximum}.")
 
 
 def _with_limits(request: dict[str, Any], definitions: list[Definition]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sagebrush.services.sagemaker.tuning import history, records
 from sagebrush.services.sagemaker.tuning.children import outcome_of_child
 from sagebrush.services.sagemaker.tuning.definitions import Definition, definitions_of
 from sagebrush.services.sagemaker.tuning.records import Trial, TuningJob
+from sagebrush.services.sagemaker.tuning.stopping import Stopping, bracket_of
 from sagebrush.services.sagemaker.tuning.strategies import next_configuration
 from sagebrush.services.sagemaker.tuning.suggester import Suggester, SuggestionError
 
@@ -106,9 +107,11 @@ class TuningRun:
         """Begin trials and note what came of them until the tuning job is over."""
         job = self._job()
         self._definitions = definitions_of(job.request)
+        stopping = Stopping(job, self._definitions)
         while not job.is_over:
             self._news.clear()
             self._settle()
+            self._stop_losers(stopping)
             while await self._begin_trial():
                 pass
             job = self._conclude()
@@ -136,6 +139,16 @@ class TuningRun:
                 settled = outcome_of_child(trial, child, self._definitions[trial.definition])
                 if settled is not None:
                     records.settle_trial(db, settled)
+
+    def _stop_losers(self, stopping: Stopping) -> None:
+        trials = records.trials_of(self._platform.db, self._id)
+        running = {}
+        for trial in trials:
+            if not trial.is_over:
+                child = training_records.job_by_id(self._platform.db, trial.training_job_id)
+                if child is not None and child.status == "InProgress":
+                    running[trial.number] = child.progress.curve
+        self._stop(stopping.losers(trials, running))
 
     async def _begin_trial(self) -> bool:
         """Begin one more trial if the tuning job is to have one now."""
@@ -178,7 +191,10 @@ class TuningRun:
             tagging.add_tags(
                 db, job_arn(job.account, job.region, name), job.request.get("Tags", ())
             )
-            records.insert_trial(db, Trial(job.id, number, child.id, name, definition, tuned))
+            bracket = bracket_of(job, number)
+            records.insert_trial(
+                db, Trial(job.id, number, child.id, name, definition, tuned, bracket)
+            )
 
     def _conclude(self) -> TuningJob:
         """End the tuning job if nothing runs and nothing is to begin any more."""
@@ -200,11 +216,13 @@ class TuningRun:
         return job
 
     def _stop_children(self) -> None:
+        trials = records.trials_of(self._platform.db, self._id)
+        self._stop([trial for trial in trials if not trial.is_over])
+
+    def _stop(self, trials: list[Trial]) -> None:
         db, now = self._platform.db, self._platform.clock.now()
         stopped = False
-        for trial in records.trials_of(db, self._id):
-            if trial.is_over:
-                continue
+        for trial in trials:
             with db.transaction():
                 child = training_records.job_by_id(db, trial.training_job_id)
                 if child is not None and child.status == "InProgress":
