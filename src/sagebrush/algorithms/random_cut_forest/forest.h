@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Rows are padded with zeros to `width` floats, a multiple of 4: boxes and rows agree in the
+/* Rows are padded with zeros to `width` floats, a multiple of 8: boxes and rows agree in the
    padding, so it adds nothing to any sum.
 
    A node's children are numbers of nodes of the same tree (>= 0, larger than its own) or of its

@@ -20,9 +20,9 @@ from sagebrush.algorithms.random_cut_forest.kernel import (
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-BLOCK_VALUES = 1 << 16
-MIN_BLOCK_ROWS = 256
-MAX_BLOCK_ROWS = 1 << 14
+BLOCK_VALUES = 1 << 20
+MIN_BLOCK_ROWS = 512
+MAX_BLOCK_ROWS = 1 << 13
 LARGEST_RANGE = 1e38
 STOP_GRACE_S = 0.5
 
@@ -121,6 +121,7 @@ def grow_forest(
     masses = np.zeros((num_trees, per_tree), np.int32)
     found = np.zeros((num_trees, 2), np.int64)
 
+    seeds = np.random.SeedSequence(seed).generate_state(num_trees, np.uint64)
     patience = _Patience(stop_requested)
 
     def grow(tree: int) -> None:
@@ -130,7 +131,13 @@ def grow_forest(
         part = sample[tree * per_tree : (tree + 1) * per_tree]
         np.multiply(part, np.float32(scale), out=rows[:, :feature_dim])
         build_tree(
-            rows, seed + tree, nodes[tree], boxes[tree], leaves[tree], masses[tree], found[tree]
+            rows,
+            int(seeds[tree]),
+            nodes[tree],
+            boxes[tree],
+            leaves[tree],
+            masses[tree],
+            found[tree],
         )
 
     _for_each(grow, range(num_trees), threads)

@@ -25,6 +25,9 @@ NODE = np.dtype(
 MAX_ROWS = 1 << 24
 """Rows of a tree at most: its nodes are numbered by 32 bits, exactly as floats too."""
 
+SLACK = 16
+"""What the kernel may write beyond the last row number, a vector at most."""
+
 PART_BYTES = 16
 """What a part of a tree under construction takes in the kernel's stack."""
 
@@ -93,9 +96,8 @@ class ForestArrays(Protocol):
 
 
 def padded_width(feature_dim: int) -> int:
-    """The number of floats of a row in the kernel: a multiple of 4, of 8 from 8 on."""
-    step = 4 if feature_dim <= 4 else 8
-    return -(-feature_dim // step) * step
+    """The number of floats of a row in the kernel: a multiple of 8."""
+    return -(-feature_dim // 8) * 8
 
 
 def build_tree(
@@ -152,8 +154,8 @@ def score_rows(forest: ForestArrays, rows: Floats, scores: NDArray[np.float64]) 
         rows,
         count,
         scores,
-        np.empty(count, np.int32),
-        np.empty(count, np.int32),
+        np.empty(count + SLACK, np.int32),
+        np.empty(count + SLACK, np.int32),
         np.empty(count, np.float32),
     )
 

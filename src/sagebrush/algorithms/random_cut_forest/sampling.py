@@ -77,7 +77,8 @@ def gather_sample(
     rows = reservoir.rows
     if collective.size > 1:
         share = int(_shares(counts, min(reservoir.capacity, total), rng)[collective.rank])
-        chosen = np.random.default_rng([share, collective.rank]).permutation(rows.shape[0])[:share]
+        own = rng.spawn(collective.size)[collective.rank]
+        chosen = own.permutation(rows.shape[0])[:share]
         rows = collective.concatenate(rows[chosen])
     return rows[rng.permutation(rows.shape[0])], total
 
