@@ -120,6 +120,14 @@ SCHEMA = Schema(
             tune_high=1.0,
             description="The coefficient of the L2 term.",
         ),
+        # `sagemaker.IPInsights` sends it when it is given a list of record sets.
+        Integer(
+            "feature_dim",
+            low=2,
+            high=2,
+            hidden=True,
+            description="The number of columns, which is always two.",
+        ),
     ),
     rules=(_check_negatives,),
 )

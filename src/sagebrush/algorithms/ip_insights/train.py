@@ -27,7 +27,7 @@ SEED = 0
 WINDOW_PAIRS = 1 << 23
 SCORED_PAIRS = 1 << 14
 LARGEST_HOSTED_BYTES = 8e9
-NOT_PASSED_ON = ("batch_metrics_publish_interval",)
+NOT_PASSED_ON = ("batch_metrics_publish_interval", "feature_dim")
 
 
 def train(context: TrainingContext, parameters: dict[str, Any]) -> None:

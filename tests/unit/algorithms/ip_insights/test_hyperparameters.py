@@ -20,6 +20,7 @@ def test_defaults_are_the_documented_ones():
         "random_negative_sampling_rate": 1,
         "shuffled_negative_sampling_rate": 1,
         "weight_decay": 0.00001,
+        "feature_dim": None,
     }
 
 
@@ -52,6 +53,13 @@ def test_one_to_500_pairs_are_generated_for_each(rates):
     with pytest.raises(ClientError, match=" and ".join(f"'{name}'" for name in names)):
         SCHEMA.parse(REQUIRED | dict(zip(names, rates, strict=True)))
     SCHEMA.parse(REQUIRED | dict(zip(names, ("500", "0"), strict=True)))
+
+
+def test_the_number_of_columns_that_the_sdk_sends_is_accepted():
+    assert SCHEMA.parse(REQUIRED | {"feature_dim": "2"})["feature_dim"] == 2
+    assert "feature_dim" not in [each["Name"] for each in SCHEMA.describe()]
+    with pytest.raises(ClientError, match="feature_dim"):
+        SCHEMA.parse(REQUIRED | {"feature_dim": "3"})
 
 
 def test_tunable_ranges_are_the_documented_ones():
