@@ -1,8 +1,8 @@
 """Algorithms that stream train from S3 in Pipe mode on three times the memory that a job may use.
 
-The server's `--job-memory` is the limit. That it is one is seen from XGBoost, which has to hold all
-rows: the same data end its job for want of memory. A new algorithm is found through the registry
-and its contract example; `Example.large_data` says what it needs.
+The server's `--job-memory` is the limit. That it is one is seen from a job that holds all rows:
+the same data end it for want of memory. A new algorithm is found through the registry and its
+contract example; `Example.large_data` says what it needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from tests.unit.algorithms.contract_examples import EXAMPLES
 
 from sagebrush.algorithms import algorithm_names, card_of
 from sagebrush.algorithms.card import load_attribute
-from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.recordio_protobuf_writer import write_dense
 from sagebrush.launch import PrivateServer
 
@@ -79,12 +78,18 @@ class Rows:
                 self.s3.copy_object(Bucket=BUCKET, Key=f"{name}/{number}", CopySource=source)
         return name
 
-    def train(self, example: Example, content_type: str, hyperparameters: dict[str, str]) -> Any:
+    def train(
+        self,
+        example: Example,
+        content_type: str,
+        hyperparameters: dict[str, str],
+        purpose: str = "large",
+    ) -> Any:
         """Train in Pipe mode and return the description of the ended job."""
         card = card_of(example.algorithm)
         channel = card.channel("train")
         assert channel is not None
-        name = f"{example.algorithm}-large"
+        name = f"{example.algorithm}-{purpose}"
         source = {
             "S3DataType": "S3Prefix",
             "S3Uri": f"s3://{BUCKET}/{self.folder(block_of(example))}/",
@@ -163,7 +168,7 @@ def large_hyperparameters(example: Example) -> dict[str, str]:
     for item in load_attribute(card_of(example.algorithm).hyperparameters).fields:
         if item.name in wanted:
             # What is out of the algorithm's range stays as the example has it.
-            with contextlib.suppress(ClientError):
+            with contextlib.suppress(ValueError):
                 item.parse(wanted[item.name])
                 given[item.name] = wanted[item.name]
     own = example.large_data
@@ -178,7 +183,9 @@ def test_a_pass_over_three_times_the_memory_completes(rows: Rows, algorithm: str
 
 
 def test_what_holds_all_its_rows_finds_the_limit(rows: Rows) -> None:
-    example = first_example("xgboost")
-    ended = rows.train(example, RECORDIO, example.hyperparameters)
+    """K-Means holds a mini-batch, here one of all rows."""
+    example = first_example("kmeans")
+    whole = large_hyperparameters(example) | {"mini_batch_size": "10000000"}
+    ended = rows.train(example, RECORDIO, whole, "hoarding")
     assert ended["TrainingJobStatus"] == "Failed"
     assert "Please use an instance type with more memory" in ended["FailureReason"]

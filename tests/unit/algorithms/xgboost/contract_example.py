@@ -26,7 +26,7 @@ EXAMPLES = (
         metrics=("train:rmse", "validation:rmse"),
         name="regression",
         bad_data=BAD_DATA,
-        large_data="trees are grown over all rows at once, in the image, too",
+        large_data="pages on disk keep it below the size of the data, but at no constant amount",
         keeping_model_on_stop={"save_model_on_termination": "true"},
     ),
     Example(
