@@ -29,6 +29,9 @@ RECORDIO = "application/x-recordio-protobuf"
 CSV = "text/csv"
 
 
+_ONE_CLASS = r"All labels of the train channel are 1\..*classes|at least two distinct labels"
+
+
 def bad_data_of(example: Example, kind: str) -> BadData | str:
     """A kind of bad data for an example, or in words why there is none.
 
@@ -52,7 +55,7 @@ def train_types(example: Example) -> tuple[str, ...]:
 
 def _empty_channel(_example: Example) -> BadData:
     """One object of no bytes; a prefix without objects is refused at CreateTrainingJob."""
-    return BadData(b"", r"The train channel (holds no|is empty)|No data in train\w* channel")
+    return BadData(b"", r"(?i)no data\b.*\btrain|\btrain\b.*\b(holds no|is empty|no data)\b")
 
 
 def _ragged_csv(example: Example) -> BadData | None:
@@ -105,15 +108,23 @@ def _label_out_of_range(example: Example) -> BadData | str | None:
     bad = -1.0 if example.classes else float("nan")
     labels[2] = bad
     kind, body = _written(example, features, labels)
-    told = rf"(is |that is )?({bad:g}\b|not a finite number)"
+    told = rf"(is |that is )?({bad:g}\b|not a finite number|missing)"
     return BadData(body, rf"(Example|row) 3 of train/part-0\b.* label {told}", kind)
 
 
 def _wrong_feature_dim(example: Example) -> BadData | None:
-    if "feature_dim" not in example.hyperparameters:
+    """Another width than the hyperparameter says, or than the validation channel's."""
+    if "feature_dim" in example.hyperparameters:
+        wrong = {"feature_dim": str(FEATURE_DIM + 3)}
+        reason = rf"train/part-0.*\b{FEATURE_DIM}\b.*\b{FEATURE_DIM + 3}\b"
+        return BadData(None, reason, None, wrong)
+    if not example.numeric or card_of(example.algorithm).channel("validation") is None:
         return None
-    wrong = {"feature_dim": str(FEATURE_DIM + 3)}
-    return BadData(None, rf"train/part-0.*\b{FEATURE_DIM}\b.*\b{FEATURE_DIM + 3}\b", None, wrong)
+    features, labels = _rows(example)
+    kind, body = _written(example, features, labels)
+    _, wider = _written(example, np.hstack([features, features]), labels)
+    reason = r"(?i)validation.*(columns|features)|(columns|features).*validation"
+    return BadData(body, reason, kind, channels={"validation": wider})
 
 
 def _single_class(example: Example) -> BadData | str | None:
@@ -124,7 +135,7 @@ def _single_class(example: Example) -> BadData | str | None:
     features, labels = _rows(example)
     assert labels is not None
     kind, body = _written(example, features, np.ones_like(labels))
-    return BadData(body, r"All labels of the train channel are 1\..*classes", kind)
+    return BadData(body, _ONE_CLASS, kind)
 
 
 def _truncated(example: Example) -> BadData | str | None:
@@ -145,7 +156,7 @@ def _missing_hyperparameter(example: Example) -> BadData | None:
         if field.required
     ]
     if not required:
-        return None
+        return "every hyperparameter has a default"
     return BadData(
         None, rf"\b{required[0]}\b.*required|required.*\b{required[0]}\b", None, {required[0]: None}
     )

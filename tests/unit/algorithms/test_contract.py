@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.unit.algorithms.bad_data import KINDS, bad_data_of
 from tests.unit.algorithms.contract import FEATURE_DIM, Example
 from tests.unit.algorithms.contract_examples import ESTIMATORS, EXAMPLES
 
@@ -308,6 +309,14 @@ def test_bad_data_fails_the_job_naming_file_and_row(jobs, example, content_type,
     assert jobs.train(example, content_type, data=data) == 2
     assert jobs.failure().startswith("ClientError: ")
     assert re.search(message, jobs.failure())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("example", EXAMPLES, ids=ids)
+def test_every_kind_of_bad_data_is_known(example, kind):
+    """Or the example says why there is none; tests/e2e/test_bad_data.py trains on them."""
+    bad = bad_data_of(example, kind)
+    assert bad if isinstance(bad, str) else re.compile(bad.reason)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=ids)
