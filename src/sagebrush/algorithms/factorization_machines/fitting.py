@@ -25,9 +25,8 @@ from sagebrush.algorithms.factorization_machines.machine import Machine, as_rows
 from sagebrush.algorithms.factorization_machines.settings import GROUPS, Settings
 from sagebrush.algorithms.factorization_machines.trainer import Examples, Gradient, Trainer
 from sagebrush.algorithms.formats.batch import Batch
-from sagebrush.algorithms.replay import Pass
+from sagebrush.algorithms.replay import Pass, default_budget_bytes
 
-BUDGET_BYTES = 256 << 20
 # Share of the epochs, at the end, in which the learning rates fall.
 FALLING_SHARE = 0.4
 # Multiplications of one call into the kernel: some hundredths of a second, since nothing is
@@ -66,7 +65,7 @@ class Fitting:
         collective: Collective,
         observer: Observer,
         stop_requested: Callable[[], bool],
-        budget_bytes: int = BUDGET_BYTES,
+        budget_bytes: int | None = None,
     ) -> None:
         self.settings = settings
         self.collective = collective
@@ -77,7 +76,8 @@ class Fitting:
         self._rng = np.random.default_rng(seed)
         self._trainer = Trainer(settings, seed=seed, threads=threads)
         # Nothing is kept in memory for the next epoch if there is none.
-        self._kept = _Kept(0 if settings.epochs == 1 else budget_bytes)
+        budget = default_budget_bytes() if budget_bytes is None else budget_bytes
+        self._kept = _Kept(0 if settings.epochs == 1 else budget)
 
     def run(self) -> Machine:
         """Train; the machine as it is after the last epoch or when a stop was requested."""
