@@ -95,17 +95,16 @@ def _checked(blocks: Iterator[bytes], name: str, *, check: bool) -> Iterator[byt
     line = 1
     for block in blocks:
         if check:
-            if block.startswith(_RECORDIO) and line == 1:
-                raise ClientError(
-                    f"Unable to read {name}: it is RecordIO, not text; an augmented manifest needs "
-                    "RecordWrapperType RecordIO."
-                )
             try:
                 block.decode()
             except UnicodeDecodeError as error:
                 place = line + block.count(b"\n", 0, error.start)
+                hint = ""
+                # The magic number begins with a newline.
+                if _RECORDIO[1:] in block[: len(_RECORDIO)]:
+                    hint = " RecordIO is read where RecordWrapperType says so."
                 raise ClientError(
-                    f"Unable to read row {place} of {name}: it is not UTF-8 text."
+                    f"Unable to read row {place} of {name}: it is not UTF-8 text.{hint}"
                 ) from error
             line += block.count(b"\n")
         yield block

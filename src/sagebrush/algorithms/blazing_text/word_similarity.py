@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from sagebrush.algorithms.blazing_text.word_vectors import WordVectors
 from sagebrush.algorithms.errors import ClientError
@@ -80,6 +79,8 @@ def evaluate(model: WordVectors, files: Mapping[str, Path]) -> dict[str, Any]:
 def _report(
     model: WordVectors, judgements: Sequence[Judgement], known: Mapping[str, str]
 ) -> dict[str, Any]:
+    from scipy.stats import spearmanr  # slow to import, and often not needed
+
     found = [each for each in judgements if each.first in known and each.second in known]
     rho = 0.0
     if len(found) > 1:

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.blazing_text.corpus import Corpus, corpus_of_lines
@@ -216,10 +217,8 @@ def write_text(path: Path, stored: StoredModel) -> None:
         for first in range(0, len(words), 1024):
             some = words[first : first + 1024]
             for word, row in zip(some, vectors_of(stored, some), strict=True):
-                numbers = np.array2string(
-                    row, separator=" ", max_line_width=1 << 30, threshold=1 << 30, prefix=""
-                )
-                file.write(b"%b %b\n" % (word, numbers[1:-1].encode()))
+                numbers = orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)
+                file.write(b"%b %b\n" % (word, numbers[1:-1].replace(b",", b" ")))
 
 
 class _Training:
