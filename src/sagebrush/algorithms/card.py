@@ -1,6 +1,6 @@
 """What the platform must know about an algorithm without importing any of its code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -44,6 +44,23 @@ class Environment:
 BASE_ENVIRONMENT = Environment("base")
 
 
+SCRIPT_FOLDER = "source-directory-tarballs"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """A JumpStart model id under which an algorithm is found, such as ``x-regression-model``.
+
+    ``problem_type`` is what it learns; ``defaults`` are those of its hyperparameters that differ
+    from the algorithm's; ``dataset`` names the sample data it trains on.
+    """
+
+    name: str
+    problem_type: str
+    defaults: Mapping[str, str]
+    dataset: str
+
+
 def first_party_environment(tag: str) -> Environment:
     """The base environment for the tags ``1`` and ``latest``; LookupError for any other."""
     if tag not in {"1", "latest"}:
@@ -67,7 +84,8 @@ class Card:
     ContentType holds; ``environments`` are those that some tag needs besides the base one;
     ``default_accept`` answers a request without an Accept header.
     ``prints_configuration`` says that the job's log begins with its merged hyperparameters, as the
-    first-party images' does.
+    first-party images' does. ``model_ids`` are the JumpStart models whose scripts, below
+    ``script_folder`` in the JumpStart bucket, do what the image does anyway.
     """
 
     name: str
@@ -87,6 +105,12 @@ class Card:
     default_content_type: str = "application/x-recordio-protobuf"
     default_accept: str = "application/json"
     prints_configuration: bool = True
+    model_ids: tuple[ModelId, ...] = ()
+
+    @property
+    def script_folder(self) -> str:
+        """Where the scripts of the model ids lie, with a slash at the end."""
+        return f"{SCRIPT_FOLDER}/{self.name}/"
 
     def channel(self, name: str) -> Channel | None:
         """The declared channel of that name or alias, or None."""

@@ -11,6 +11,7 @@ from sagebrush.algorithms.card import (
     Metric,
     first_party_environment,
 )
+from sagebrush.algorithms.catboost.model_ids import MODEL_IDS
 
 CSV = "text/csv"
 CATBOOST = Environment(
@@ -64,4 +65,5 @@ CARD = Card(
     environment_of=environment_of,
     environments=(CATBOOST,),
     default_content_type=CSV,
+    model_ids=MODEL_IDS,
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.algorithms.errors import ClientError
-from sagebrush.algorithms.tabular.targets import CLASSIFICATION, REGRESSION, ProblemType
+from sagebrush.algorithms.tabular.problem_types import CLASSIFICATION, REGRESSION, ProblemType
 
 MODEL_NAME = "model"
 _CLASSIFYING_LOSSES = {"Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll"}

@@ -1,8 +1,7 @@
 """The documented hyperparameters of CatBoost: types, ranges, defaults."""
 
 from sagebrush.algorithms.hyperparameter_fields import Categorical, Continuous, Integer, Text
-from sagebrush.algorithms.hyperparameters import Schema
-from sagebrush.algorithms.tabular.fields import CALLING_FIELDS, set_problem_type
+from sagebrush.algorithms.tabular.fields import CALLING_FIELDS, ScriptSchema, set_problem_type
 
 _TREES = (
     Integer(
@@ -98,7 +97,7 @@ _SAMPLING = (
     ),
 )
 
-SCHEMA = Schema(
+SCHEMA = ScriptSchema(
     fields=(
         Integer("iterations", default=500, low=1, description="Trees at most."),
         Integer(

@@ -11,7 +11,8 @@ from sagebrush.algorithms.catboost import artifact
 from sagebrush.algorithms.catboost.boosting import BoostingPlan, boost, library_parameters, pool
 from sagebrush.algorithms.catboost.hyperparameters import SCHEMA
 from sagebrush.algorithms.tabular.csv_table import CodedColumn, Table, category_word
-from sagebrush.algorithms.tabular.targets import CLASSIFICATION, Classes, ProblemType
+from sagebrush.algorithms.tabular.problem_types import CLASSIFICATION, ProblemType
+from sagebrush.algorithms.tabular.targets import Classes
 from sagebrush.algorithms.threads import available_threads
 
 

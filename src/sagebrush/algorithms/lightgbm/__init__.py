@@ -11,6 +11,7 @@ from sagebrush.algorithms.card import (
     Metric,
     first_party_environment,
 )
+from sagebrush.algorithms.lightgbm.model_ids import MODEL_IDS
 
 CSV = "text/csv"
 LIGHTGBM = Environment(
@@ -65,4 +66,5 @@ CARD = Card(
     environments=(LIGHTGBM,),
     distributed=True,
     default_content_type=CSV,
+    model_ids=MODEL_IDS,
 )

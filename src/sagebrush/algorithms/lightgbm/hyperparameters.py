@@ -4,10 +4,14 @@ from typing import Any
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.hyperparameter_fields import Boolean, Categorical, Continuous, Integer
-from sagebrush.algorithms.hyperparameters import Schema
 from sagebrush.algorithms.lightgbm import METRICS
-from sagebrush.algorithms.tabular.fields import CALLING_FIELDS, PROBLEM_TYPE, set_problem_type
-from sagebrush.algorithms.tabular.targets import CLASSIFICATION
+from sagebrush.algorithms.tabular.fields import (
+    CALLING_FIELDS,
+    PROBLEM_TYPE,
+    ScriptSchema,
+    set_problem_type,
+)
+from sagebrush.algorithms.tabular.problem_types import CLASSIFICATION
 
 REGRESSION_OBJECTIVES = (
     *("regression", "regression_l1", "huber", "fair", "poisson", "mape", "gamma", "tweedie"),
@@ -108,7 +112,7 @@ _SAMPLING = (
     ),
 )
 
-SCHEMA = Schema(
+SCHEMA = ScriptSchema(
     fields=(
         Integer("num_boost_round", default=100, low=1, description="Rounds of boosting at most."),
         Integer(

@@ -11,7 +11,8 @@ from sagebrush.algorithms.lightgbm import artifact
 from sagebrush.algorithms.lightgbm.artifact import StoredModel
 from sagebrush.algorithms.lightgbm.boosting import BoostingPlan, Rows, boost, library_parameters
 from sagebrush.algorithms.lightgbm.hyperparameters import SCHEMA
-from sagebrush.algorithms.tabular.targets import CLASSIFICATION, Classes, ProblemType
+from sagebrush.algorithms.tabular.problem_types import CLASSIFICATION, ProblemType
+from sagebrush.algorithms.tabular.targets import Classes
 from sagebrush.algorithms.threads import available_threads
 
 SERIAL_ROWS = 512

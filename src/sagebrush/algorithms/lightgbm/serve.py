@@ -14,7 +14,7 @@ from sagebrush.algorithms.tabular.answers import (
     is_verbose,
 )
 from sagebrush.algorithms.tabular.category_numbers import with_category_numbers
-from sagebrush.algorithms.tabular.targets import CLASSIFICATION
+from sagebrush.algorithms.tabular.problem_types import CLASSIFICATION
 from sagebrush.algorithms.threads import available_threads
 
 

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.hyperparameter_fields import Categorical, Field, Text
-from sagebrush.algorithms.tabular.targets import CLASSIFICATION, REGRESSION, ProblemType
+from sagebrush.algorithms.hyperparameters import Schema
+from sagebrush.algorithms.tabular.problem_types import CLASSIFICATION, REGRESSION, ProblemType
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (CLASSIFICATION, REGRESSION)
 PROBLEM_TYPE = "problem_type"
@@ -19,13 +21,22 @@ _CONTAINER_NAMES = (
 )
 
 
-class Quoted(Text):
-    """Text that clients may send as a JSON string."""
+class ScriptSchema(Schema):
+    """A schema whose values may come as JSON text, as clients send those of a script's job."""
 
-    def read(self, text: str) -> Any:
-        if not text.startswith('"'):
-            return text
-        return json.loads(text)
+    def parse(self, strings: Mapping[str, str]) -> dict[str, Any]:
+        """See `Schema.parse`; a value within quotes counts as what it quotes."""
+        return super().parse({name: _unquoted(text) for name, text in strings.items()})
+
+
+def _unquoted(text: str) -> str:
+    if len(text) < 2 or not text.startswith('"'):
+        return text
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, str) else text
 
 
 CALLING_FIELDS: tuple[Field, ...] = (
@@ -36,7 +47,7 @@ CALLING_FIELDS: tuple[Field, ...] = (
             "What is learned, where no script of a model id says so: classification or regression."
         ),
     ),
-    *(Quoted(name, hidden=True) for name in _CONTAINER_NAMES),
+    *(Text(name, hidden=True) for name in _CONTAINER_NAMES),
 )
 """Every tabular algorithm's schema ends with these."""
 

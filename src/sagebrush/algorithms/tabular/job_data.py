@@ -12,7 +12,8 @@ from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.tabular.csv_table import MISSING, CodedColumn, Table, TableReader
 from sagebrush.algorithms.tabular.data_files import TRAINING, VALIDATION, find_data
-from sagebrush.algorithms.tabular.targets import CLASSIFICATION, Classes, ProblemType
+from sagebrush.algorithms.tabular.problem_types import CLASSIFICATION, ProblemType
+from sagebrush.algorithms.tabular.targets import Classes
 
 VALIDATION_SHARE = 0.2
 SPLIT_SEED = 0

@@ -1,16 +1,11 @@
-"""What a tabular job predicts: classes found among whole-numbered labels, or a real number."""
+"""The classes found among a tabular job's whole-numbered labels."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.errors import ClientError
-
-ProblemType = Literal["classification", "regression"]
-CLASSIFICATION: ProblemType = "classification"
-REGRESSION: ProblemType = "regression"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from sagebrush.engines.objects.errors import (
     UploadNotFound,
 )
 from sagebrush.engines.objects.locations import parse_s3_uri
+from sagebrush.engines.objects.provided import Provided
 from sagebrush.engines.objects.store import BytesStream, ObjectStore
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ObjectStore",
     "ObjectStoreError",
     "PartEntry",
+    "Provided",
     "UploadEntry",
     "UploadNotFound",
     "parse_s3_uri",

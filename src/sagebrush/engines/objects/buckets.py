@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sagebrush.engines.objects.entries import BucketRecord
 from sagebrush.engines.objects.errors import BucketExists, BucketNotEmpty, BucketNotFound
+from sagebrush.engines.objects.provided import PROVIDER_ACCOUNT, ProvidedBuckets
 from sagebrush.store.database import Database, Row
 
 _COLUMNS = "id, name, account, region, created, versioning, object_lock"
@@ -19,9 +20,12 @@ _UPLOAD_FILES = (
 class Buckets:
     """Create, find and remove buckets. Names are unique over all accounts, as on AWS."""
 
-    def __init__(self, db: Database, release: Callable[[str], None]) -> None:
+    def __init__(
+        self, db: Database, release: Callable[[str], None], provided: ProvidedBuckets
+    ) -> None:
         self._db = db
         self._release = release
+        self._provided = provided
 
     def create(
         self, account: str, region: str, name: str, now: float, *, object_lock: bool = False
@@ -35,17 +39,35 @@ class Buckets:
             existing = self.find(name)
             if existing is not None:
                 raise BucketExists(name, existing.account)
-            self._db.execute(
-                "INSERT INTO objects_buckets (name, account, region, created, versioning,"
-                " object_lock) VALUES (?, ?, ?, ?, ?, ?)",
-                (name, account, region, now, "Enabled" if object_lock else "", object_lock),
-            )
-            return self.get(name)
+            return self._insert(account, region, name, now, object_lock=object_lock)
 
     def find(self, name: str) -> BucketRecord | None:
-        """Return the bucket, or None."""
+        """Return the bucket, or None. One that the platform provides is made, and renewed, here."""
+        record = self._row(name)
+        provided = self._provided.of(name)
+        if provided is None or (record is not None and record.account != PROVIDER_ACCOUNT):
+            return record
+        with self._db.atomically():
+            if record is None:
+                record = self._insert(PROVIDER_ACCOUNT, provided.region, name, 0.0)
+            self._provided.renew(record, provided)
+        return record
+
+    def _row(self, name: str) -> BucketRecord | None:
         row = self._db.one(f"SELECT {_COLUMNS} FROM objects_buckets WHERE name = ?", (name,))
         return None if row is None else _record(row)
+
+    def _insert(
+        self, account: str, region: str, name: str, now: float, *, object_lock: bool = False
+    ) -> BucketRecord:
+        self._db.execute(
+            "INSERT INTO objects_buckets (name, account, region, created, versioning,"
+            " object_lock) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, account, region, now, "Enabled" if object_lock else "", object_lock),
+        )
+        record = self._row(name)
+        assert record is not None
+        return record
 
     def get(self, name: str) -> BucketRecord:
         """Return the bucket.

@@ -25,6 +25,7 @@ from sagebrush.engines.objects.entries import (
 from sagebrush.engines.objects.errors import BucketNotFound, ObjectNotFound
 from sagebrush.engines.objects.files import FileSpace, is_referenced
 from sagebrush.engines.objects.listing import Listing
+from sagebrush.engines.objects.provided import ProvidedBuckets
 from sagebrush.engines.objects.receiving import Receiver
 from sagebrush.engines.objects.uploads import Uploads, contiguous
 from sagebrush.engines.objects.versions import Versions
@@ -46,8 +47,9 @@ class ObjectStore:
         self._clock = clock
         self.files = FileSpace(folder, durable=durable)
         self.receiver = Receiver(self.files)
-        self.buckets = Buckets(db, self.release)
         self.versions = Versions(db, self.files.path, self.release)
+        self.provided = ProvidedBuckets(self.versions, clock)
+        self.buckets = Buckets(db, self.release, self.provided)
         self.uploads = Uploads(db, self.files.allocate, self.release)
         self.listing = Listing(db, self.versions)
         self._released: set[str] = set()

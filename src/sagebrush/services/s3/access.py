@@ -27,6 +27,11 @@ from sagebrush.services.s3.settings import read_settings
 _SETTINGS = ("policy", "acl", "public_access_block", "ownership")
 # The owner's way back after a policy that denies everything.
 _POLICY_ACTIONS = ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
+# What anyone may do with a bucket that the platform provides, and all that anyone may.
+_PUBLIC_ACTIONS = (
+    *("s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation", "s3:GetBucketVersioning"),
+    *("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectAttributes"),
+)
 # With lists turned off only this, which changes nothing, is still accepted.
 _HARMLESS = "bucket-owner-full-control"
 _BUCKET_PERMISSIONS = {
@@ -57,6 +62,7 @@ class Access:
         self._context = context
         self._bucket = bucket
         self._settings = read_settings(context.db, bucket.id, _SETTINGS)
+        self._is_provided = context.platform.objects.provided.holds(bucket)
         self._account = calling_account(context, bucket)
 
     @property
@@ -99,6 +105,8 @@ class Access:
         entry: ObjectEntry | None = None,
     ) -> bool:
         """Whether the caller may do `action` to the bucket, or to `key` in it."""
+        if self._is_provided:
+            return action in _PUBLIC_ACTIONS
         effect = self._policy_effect(action, request, key, entry)
         if effect == EXPLICIT_DENY:
             return self.is_owner and action in _POLICY_ACTIONS

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sagebrush.algorithms import ResolvedImage, UnknownImageError, algorithm_names, resolve_image
+from sagebrush.algorithms.card import Card
 from sagebrush.services.sagemaker import faults
+from sagebrush.services.sagemaker.jumpstart import key_in_bucket
 
 _SCRIPT_PARAMETER = "sagemaker_program"
+_SCRIPT_FOLDER_PARAMETER = "sagemaker_submit_directory"
 
 
 def training_image(request: dict[str, Any]) -> ResolvedImage:
@@ -33,9 +36,18 @@ def training_image(request: dict[str, Any]) -> ResolvedImage:
         raise faults.unsupported(
             "A training container's own entry point (ContainerEntrypoint, ContainerArguments)"
         )
-    if _SCRIPT_PARAMETER in request.get("HyperParameters", {}):
+    found = resolved(image)
+    hyperparameters = request.get("HyperParameters", {})
+    if _SCRIPT_PARAMETER in hyperparameters and not _brings_script(found.card, hyperparameters):
         raise faults.unsupported(f"Script mode (hyperparameter {_SCRIPT_PARAMETER})")
-    return resolved(image)
+    return found
+
+
+def _brings_script(card: Card, hyperparameters: dict[str, str]) -> bool:
+    """Whether the script is that of one of the algorithm's model ids: the image has its code."""
+    uri = hyperparameters.get(_SCRIPT_FOLDER_PARAMETER, "")
+    key = key_in_bucket(uri.strip('"'))  # clients send it as JSON text
+    return bool(card.model_ids) and key is not None and key.startswith(card.script_folder)
 
 
 def resolved(image: str) -> ResolvedImage:

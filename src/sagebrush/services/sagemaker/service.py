@@ -15,6 +15,7 @@ from typing import Any
 from sagebrush.run.families import StartError
 from sagebrush.services.declaration import Service
 from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker.jumpstart import provide
 from sagebrush.services.sagemaker.runtimes import BASE_FAMILY
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ _BACKGROUND = {
 
 
 async def _start(platform: Platform) -> None:
+    platform.objects.provided.add(provide)
     for name, query in _BACKGROUND.items():
         if platform.db.one(query) is not None:
             await importlib.import_module(f"{_PACKAGE}.{name}").start(platform)

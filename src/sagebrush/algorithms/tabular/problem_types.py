@@ -1,0 +1,7 @@
+"""The two kinds of problem."""
+
+from typing import Literal
+
+ProblemType = Literal["classification", "regression"]
+CLASSIFICATION: ProblemType = "classification"
+REGRESSION: ProblemType = "regression"
