@@ -25,6 +25,7 @@ KINDS = (
     "wrong_content_type",
     "missing_hyperparameter",
 )
+LABEL_KINDS = ("label_out_of_range", "single_class")
 RECORDIO = "application/x-recordio-protobuf"
 CSV = "text/csv"
 
