@@ -79,7 +79,11 @@ def _ours(
     def prepare(rows: Rows, seed: int) -> Fit:
         from sagebrush.algorithms.linear_learner.model import LinearLearner
 
-        chosen: dict[str, Any] = {"epochs": epochs, "early_stopping_patience": epochs, "num_models": models}
+        chosen: dict[str, Any] = {
+            "epochs": epochs,
+            "early_stopping_patience": epochs,
+            "num_models": models,
+        }
         if kind == "binary_classifier":
             settings["binary_classifier_model_selection_criteria"] = "f1"
         model = LinearLearner(kind, seed=seed, **chosen, **settings)

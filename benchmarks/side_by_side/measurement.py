@@ -1,6 +1,6 @@
 """One measurement in a process of its own.
 
-`python -m benchmarks.side_by_side.measurement FOLDER TASK CONTENDER ROWS SEED` prints a JSON line.
+`python -m benchmarks.side_by_side.measurement FOLDER TASK CONTENDER ROWS SEED LIMIT_S` prints JSON.
 Runs in the environments of peers too. A run beyond its limit ends the process by SIGALRM.
 """
 
@@ -25,7 +25,7 @@ _CORES = 2
 
 
 def main() -> None:
-    folder, name, contender_name, rows, seed = sys.argv[1:6]
+    folder, name, contender_name, rows, seed, limit_s = sys.argv[1:7]
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:_CORES])
     task = find(folder, name)
     contender = task.contender(contender_name)
@@ -34,7 +34,7 @@ def main() -> None:
     os.dup2(2, 1)
     data = task.data(int(rows), int(seed))
     fit = contender.prepare(data, int(seed))
-    model, figures = _timed(fit, task.limit_s)
+    model, figures = _timed(fit, float(limit_s))
     score = contender.score or task.score
     figures["quality"] = float(score(model, data))
     print(json.dumps(figures), file=answer_to, flush=True)

@@ -114,8 +114,9 @@ def _hopeless(
 def _measured(folder: str, task: Task, contender: Contender, rows: int, seed: int) -> Figure:
     command: list[str | Path] = [_python(contender), "-m", "benchmarks.side_by_side.measurement"]
     variables = dict.fromkeys(_THREAD_VARIABLES, str(benchmarks.algorithm_tasks.THREADS))
+    numbers = (str(rows), str(seed), str(task.limit_s))
     child = subprocess.Popen(
-        [*command, folder, task.name, contender.name, str(rows), str(seed)],
+        [*command, folder, task.name, contender.name, *numbers],
         env=os.environ | variables | {"PYTHONPATH": str(peers.ROOT), "PYTHONHASHSEED": "0"},
         cwd=peers.ROOT,
         stdout=subprocess.PIPE,
