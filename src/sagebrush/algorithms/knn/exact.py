@@ -16,6 +16,7 @@ from sagebrush.algorithms.knn import kernel
 Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
 
+TOO_LARGE = "The features are too large to take distances of."
 SHARED_QUERIES = 64
 MEAN_ROWS = 1 << 16
 
@@ -33,7 +34,7 @@ class ExactSearch:
             rows, self._shift, by_distance=not inner_product
         )
         if not np.isfinite(self._bias[: self._count]).all():
-            raise ClientError("The features are too large to take distances of.")
+            raise ClientError(TOO_LARGE)
 
     def search(self, queries: Floats, k: int, threads: int) -> tuple[Floats, Places]:
         """Squared distances or inner products and places of each query's k nearest, in order.
@@ -61,11 +62,13 @@ class ExactSearch:
         kernel.scan(self._panels, self._bias, (0, panels), groups, count, scores, places)
         scores, places = scores[:count], places[:count]
         if (places < 0).any():
-            raise ClientError("The features are too large to take distances of.")
+            raise ClientError(TOO_LARGE)
         if not self._inner_product:
             scores = kernel.distances(
                 self._panels, self._count, queries, np.ascontiguousarray(places)
             )
+        if not np.isfinite(scores).all():
+            raise ClientError(TOO_LARGE)
         # Of equal ones the row that came first is the nearer.
         order = np.lexsort((places, -scores if self._inner_product else scores), axis=1)
         return np.take_along_axis(scores, order, axis=1), np.take_along_axis(places, order, axis=1)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.errors import AlgorithmError, ClientError
-from sagebrush.algorithms.knn.exact import ExactSearch
+from sagebrush.algorithms.knn.exact import TOO_LARGE, ExactSearch
 from sagebrush.algorithms.knn.settings import DEFAULT_PROBES
 
 Floats = NDArray[np.float32]
@@ -54,6 +54,9 @@ def build_index(rows: Floats, settings: IndexSettings, threads: int) -> Any:
         index.cp.max_points_per_centroid = POINTS_PER_LIST
         index.nprobe = min(settings.probes, index.nlist)
         if settings.kind == "faiss.IVFPQ":
+            # The factory asks for codes whose bits say something, which takes minutes and is
+            # of no use here.
+            index.do_polysemous_training = False
             index.pq.cp.min_points_per_centroid = 1
         index.train(rows)
     for first in range(0, rows.shape[0], ADD_ROWS):
@@ -103,8 +106,8 @@ class InvertedSearch:
             probes = min(4 * probes, index.nlist)
             options = search_options(nprobe=probes)
             scores[short], places[short] = index.search(rows[short], k, params=options)
-        if (places < 0).any():
-            raise ClientError("The features are too large to take distances of.")
+        if (places < 0).any() or not np.isfinite(scores).all():
+            raise ClientError(TOO_LARGE)
         return scores, places
 
 

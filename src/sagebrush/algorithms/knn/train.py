@@ -19,6 +19,8 @@ from sagebrush.algorithms.knn.settings import check_reduction_target
 
 ALGORITHM = "AWS/KNN"
 SEED = 0
+SEARCH_PRODUCTS = 1 << 34
+MIN_SEARCH_ROWS = 16
 
 Parameters = dict[str, Any]
 
@@ -139,15 +141,22 @@ class _Run:
         scores = ClassifierScores() if classifies else RegressorScores()
         for batch in self._batches("test"):
             labels = _labels(batch, "test")
-            if self._context.stop_requested():
-                break
-            scores.add(labels, self._model.predict(batch.features))
+            for part in self._parts(batch):
+                if self._context.stop_requested():
+                    break
+                scores.add(labels[part], self._model.predict(batch.features[part]))
         kind: Literal["score", "loss"] = "score" if classifies else "loss"
         figures = scores.result(self._collective)
         for name, value in figures.items():
             self._log.score("test", name, value)
         for name, value in figures.items():
             self._log.quality_metric("test", name, value, kind)
+
+    def _parts(self, batch: Batch) -> Iterator[slice]:
+        """Slices of the batch, each searched for in about a second at most."""
+        products = self._model.sampled_rows_ * batch.features.shape[1]
+        step = max(MIN_SEARCH_ROWS, SEARCH_PRODUCTS // max(1, products))
+        return (slice(first, first + step) for first in range(0, batch.rows, step))
 
 
 def _labels(batch: Batch, channel: str) -> Any:
