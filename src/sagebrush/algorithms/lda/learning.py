@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.lda.corpus import Corpus, Documents, joined
+from sagebrush.algorithms.lda.kernel import TopicTable
 from sagebrush.algorithms.lda.spectral import Search, spectral_topics
 from sagebrush.algorithms.lda.variational import (
     Part,
     Statistics,
     Topics,
+    infer,
     part_of,
     statistics_of,
     updated,
@@ -22,8 +24,11 @@ Doubles = NDArray[np.float64]
 
 SURPLUS = 1.25
 # Smoothing of a start: a word that a topic has never could not come into it.
-BACKGROUND = 0.05
+BACKGROUND = 0.001
 CHOICE_PASSES = 10
+# What the moments do not say is tried from several documents.
+SEEDINGS = 5
+JUDGED_DOCUMENTS = 2000
 SUBSET_SHARE = 8
 SUBSET_ENTRIES = 1 << 19
 SUBSET_PASSES = 200
@@ -56,7 +61,8 @@ class Learner:
         try:
             found = spectral_topics(
                 corpus.blocks,
-                int(np.ceil(SURPLUS * self.topics)),
+                self.topics,
+                int(np.ceil(SURPLUS * self.topics)) - self.topics,
                 self.concentration,
                 search=self.search,
                 workers=self.workers,
@@ -67,7 +73,9 @@ class Learner:
             if not self.refine:
                 return self._largest(model)
             subset = self._subset(corpus.blocks)
-            model = self._chosen(model, subset)
+            lacking = found is None or found.alpha.size < self.topics
+            others = [self._seeded(corpus, found) for _ in range(SEEDINGS - 1) if lacking]
+            model = self._best([self._chosen(each, subset) for each in [model, *others]], subset)
             if subset is not corpus.blocks:
                 model = self._converged(model, subset, SUBSET_PASSES)
             model = self._converged(model, corpus.blocks, PASSES)
@@ -97,12 +105,22 @@ class Learner:
 
         Before, the prior of a topic that is noise says nothing; the passes leave it without words.
         """
-        if model.alpha.size == self.topics:
-            return model
         parts = [part_of(block, model.alpha) for block in blocks]
         for _ in range(CHOICE_PASSES):
             model = updated(model, self._expected(parts, model))
         return self._largest(model)
+
+    def _best(self, models: list[Topics], blocks: list[Documents]) -> Topics:
+        """The model under which some of the documents are most likely."""
+        if len(models) == 1:
+            return models[0]
+        judged = Documents.of(blocks[0].matrix[:JUDGED_DOCUMENTS])
+        bounds = []
+        for model in models:
+            table = TopicTable(model.beta, model.alpha)
+            scores = infer(judged, table, iterations=STREAM_ITERATIONS, tolerance=PASS_TOLERANCE)[1]
+            bounds.append(float(scores.sum()))
+        return models[int(np.argmax(bounds))]
 
     def _largest(self, model: Topics) -> Topics:
         kept = np.sort(np.argsort(-model.alpha, kind="stable")[: self.topics])

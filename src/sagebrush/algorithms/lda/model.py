@@ -33,7 +33,7 @@ from sagebrush.algorithms.lda.learning import SURPLUS, Learner
 from sagebrush.algorithms.lda.spectral import Search
 from sagebrush.algorithms.lda.variational import infer
 from sagebrush.algorithms.lda.workers import Workers
-from sagebrush.algorithms.replay import DEFAULT_BUDGET_BYTES
+from sagebrush.algorithms.replay import default_budget_bytes
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -50,10 +50,11 @@ class LDA:
 
     ``num_topics``, ``alpha0`` (the sum of the prior of mixtures, kept as it is),
     ``max_restarts``, ``max_iterations``, ``tol`` (the decomposition's) and ``mini_batch_size`` (the
-    documents per update where the data is larger than ``budget_bytes``) are the algorithm's
-    documented hyperparameters. ``refine`` false leaves out the variational passes. ``seed``
-    makes a run repeatable, given the number of ``threads``; ``report`` gets lines about what is
-    done; training ends early, with what it has, once ``stop_requested`` says so.
+    documents per update where the data is larger than ``budget_bytes``: 256 MiB unless given, or
+    less where a job's memory is small) are the algorithm's documented hyperparameters. ``refine``
+    false leaves out the variational passes. ``seed`` makes a run repeatable, given the number of
+    ``threads``; ``report`` gets lines about what is done; training ends early, with what it has,
+    once ``stop_requested`` says so.
 
     After `fit`: ``alpha_`` (k,) and ``beta_`` (k, V), float32; rows of ``beta_`` sum to one.
     """
@@ -68,7 +69,7 @@ class LDA:
         tol: float = 1e-8,
         mini_batch_size: int = 10_000,
         refine: bool = True,
-        budget_bytes: int = DEFAULT_BUDGET_BYTES,
+        budget_bytes: int | None = None,
         seed: int = 0,
         threads: int = 1,
         report: Callable[[str], None] = lambda _: None,
@@ -129,7 +130,7 @@ class LDA:
     def _read(self, batches: Iterable[Any], rng: np.random.Generator) -> Corpus:
         width = int(np.ceil(SURPLUS * self.num_topics))
         corpus = Corpus(
-            budget_bytes=self.budget_bytes,
+            budget_bytes=default_budget_bytes() if self.budget_bytes is None else self.budget_bytes,
             row_bytes=np.dtype(np.float32).itemsize * padded(width),
             rng=rng,
         )

@@ -118,10 +118,13 @@ class Moments:
         product -= factor * np.outer(self.mean, self.mean @ scaled)
         return product * self._scale[:, None]
 
-    def whitening(self, rank: int, rng: np.random.Generator) -> Whitening:
-        """The whitening to at most ``rank`` directions, fewer where noise begins earlier."""
+    def whitening(self, rank: int, surplus: int, rng: np.random.Generator) -> Whitening:
+        """The whitening to ``rank`` directions, and up to ``surplus`` more that are not noise.
+
+        Fewer where M2 has fewer positive eigenvalues.
+        """
         vocabulary = self.mean.size
-        width = rank + OVERSAMPLING
+        width = rank + surplus + OVERSAMPLING
         if vocabulary <= max(width, DENSE_VOCABULARY):
             basis = np.eye(vocabulary)
         else:
@@ -131,8 +134,9 @@ class Moments:
         projected = basis.T @ self._pair_product(basis)
         values, vectors = np.linalg.eigh((projected + projected.T) / 2)
         values, vectors = values[::-1], vectors[:, ::-1]
-        noise = max(-float(values[-1]), 1e-10 * float(values[0]))
-        kept = min(rank, LARGEST_RANK, int((values > noise).sum()))
+        clear = int((values > -values[-1]).sum())
+        positive = int((values > 1e-10 * values[0]).sum())
+        kept = min(positive, LARGEST_RANK, max(rank, min(rank + surplus, clear)))
         basis = basis @ vectors[:, :kept]
         roots = np.sqrt(values[:kept])
         return Whitening(

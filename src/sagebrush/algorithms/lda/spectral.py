@@ -38,13 +38,16 @@ class Search(NamedTuple):
 def spectral_topics(
     blocks: list[Documents],
     count: int,
+    surplus: int,
     concentration: float,
     *,
     search: Search,
     workers: Workers,
     rng: np.random.Generator,
 ) -> Topics | None:
-    """At most ``count`` topics, those that stand out of the noise; None if there are none.
+    """About ``count`` topics; None if there are none.
+
+    Up to ``surplus`` more are found where they stand out of the noise, and fewer where they do not.
 
     Of a large corpus evenly spread documents are used: more would not improve the start of what
     follows. Documents of fewer than three words say nothing here.
@@ -53,7 +56,7 @@ def spectral_topics(
     moments = Moments(pieces, concentration, workers.map)
     if not moments.documents:
         return None
-    whitening = moments.whitening(count, rng)
+    whitening = moments.whitening(count, surplus, rng)
     if not whitening.rank:
         return None
     terms = decompose(

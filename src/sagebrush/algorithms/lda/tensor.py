@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 Doubles = NDArray[np.float64]
 
 TRIAL_ITERATIONS = 30
+FEWEST_ITERATIONS = 5
+# What the trials, and what the final climb may cost: some seconds, with 100 terms and more.
+MULTIPLICATIONS = 1e11
 
 
 class Terms(NamedTuple):
@@ -47,12 +50,14 @@ def decompose(
     """The r terms of a symmetric (r, r, r) tensor.
 
     From each of ``restarts`` random starts some steps are made; the best of them goes on until its
-    fit grows by less than ``tolerance`` of itself, or for ``iterations``.
+    fit grows by less than ``tolerance`` of itself, or for ``iterations``. A step costs r^4
+    multiplications; where r is above about 100 that bounds the number of steps, too.
     """
     width = tensor.shape[0]
     unfolded = np.ascontiguousarray(tensor.reshape(width, width * width))
     best: Terms | None = None
-    trial = min(iterations, TRIAL_ITERATIONS)
+    affordable = int(MULTIPLICATIONS / width**4)
+    trial = min(iterations, TRIAL_ITERATIONS, max(affordable // restarts, FEWEST_ITERATIONS))
     for _ in range(restarts):
         start = np.linalg.qr(rng.normal(size=(width, width)))[0]
         terms = _climb(unfolded, start, trial, tolerance, stop_requested)
@@ -61,7 +66,8 @@ def decompose(
         if stop_requested():
             break
     assert best is not None
-    return _climb(unfolded, best.vectors, iterations - trial + 1, tolerance, stop_requested)
+    final = min(iterations - trial + 1, max(affordable, TRIAL_ITERATIONS))
+    return _climb(unfolded, best.vectors, final, tolerance, stop_requested)
 
 
 def _climb(

@@ -27,7 +27,8 @@ from sagebrush.algorithms.lda.workers import Workers
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-SMOOTHING = 0.01
+# Between what suits generated topics (less) and real text (more).
+SMOOTHING = 0.05
 LEAST_PRIOR_SHARE = 1e-3
 LARGEST_PIECE_ENTRIES = 1 << 17
 SMALLEST_PIECE_ENTRIES = 1 << 10
