@@ -2,7 +2,7 @@
 
 import json
 
-from tests.unit.algorithms.contract import Example
+from tests.unit.algorithms.contract import BadData, Example
 
 PAIRS = [(f"user {i % 12}", f"10.{i % 12}.{i % 3}.{i}") for i in range(120)]
 
@@ -22,6 +22,26 @@ def request_bytes(content_type: str, rows: range) -> bytes:
     assert content_type == "application/json", content_type
     return json.dumps({"instances": instances}).encode()
 
+
+def with_addresses(address: str) -> bytes:
+    return "".join(f"{entity},{address}\n" for entity, _ in PAIRS).encode()
+
+
+NO_PAIR = r"'train' channel holds no pair .*: 120 rows have no valid address, row 1 of train/part-0"
+BAD_DATA = {
+    "ragged_csv": BadData(
+        b"user 1,10.0.0.1\nuser 2,10.0.0.2\nuser 3\n",
+        r"row 3 of train/part-0: it has 1 columns, expected 2: an entity and an IPv4 address",
+    ),
+    "strings_among_numbers": BadData(with_addresses("word"), NO_PAIR + " has 'word'"),
+    "not_finite": BadData(with_addresses("10.0.nan.1"), NO_PAIR + r" has '10\.0\.nan\.1'"),
+    "label_out_of_range": "the algorithm reads no labels",
+    "wrong_feature_dim": BadData(
+        b"user 1,10.0.0.1\nuser 2,10.0.0.2,3\n",
+        r"row 2 of train/part-0: it has 3 columns, expected 2: an entity and an IPv4 address",
+    ),
+    "single_class": "the algorithm reads no labels",
+}
 
 EXAMPLES = (
     Example(
@@ -45,5 +65,6 @@ EXAMPLES = (
         labelled=False,
         training_bytes=training_bytes,
         request_bytes=request_bytes,
+        bad_data=BAD_DATA,
     ),
 )
