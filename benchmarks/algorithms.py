@@ -36,6 +36,9 @@ def run() -> dict[str, Any]:
 def _row(measured: Results, rows: int) -> dict[str, Any]:
     """Return the figures on one size; who failed or took too long is left out."""
     found = {each.name: measured.figure(each.name, rows) for each in measured.task.contenders}
+    ours = measured.task.contenders[0].name
+    if "seconds" not in found[ours]:
+        raise RuntimeError(f"{measured.task.name}, {rows} rows: {found[ours]}")
     return {
         name: {
             "seconds": figure["seconds"],
