@@ -89,16 +89,19 @@ class _Run:
         )
 
     def _sample(self) -> None:
-        started = time.time()
+        started, bounds = time.time(), np.full(2, np.inf)
         for batch in self._batches("train"):
             if not self._model.rows_seen_:
                 check_reduction_target(
                     self._parameters["dimension_reduction_target"], batch.features.shape[1]
                 )
-            self._model.partial_fit(batch.features, _labels(batch, "train"))
+            labels = _labels(batch, "train")
+            self._model.partial_fit(batch.features, labels)
+            bounds = np.minimum(bounds, [labels.min(), -labels.max()])
             if self._context.stop_requested():
                 break
         ended = time.time()
+        self._check_classes(bounds)
         rows = self._model.rows_seen_
         self._log.info(f"processed a total of {rows} examples")
         self._log.progress_metric(100.0)
@@ -111,6 +114,16 @@ class _Run:
             dimensions={"epoch": 0, "Meta": "training_data_iter"},
         )
         self._log.throughput_metric(rows / max(ended - started, 1e-9))
+
+    def _check_classes(self, bounds: Any) -> None:
+        """ClientError if all labels of all hosts, between these bounds, are one class."""
+        low, high = self._collective.minimum(bounds) * [1, -1]
+        classifies = self._parameters["predictor_type"] == "classifier"
+        if classifies and low == high and not self._context.stop_requested():
+            raise ClientError(
+                f"All labels of the train channel are {low:g}. The predictor_type 'classifier' "
+                "needs at least two classes."
+            )
 
     def _index(self) -> None:
         started = time.time()

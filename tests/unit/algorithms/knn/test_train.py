@@ -171,6 +171,14 @@ def test_bad_rows_and_labels_are_named(tmp_path: Path):
         run(context_of(tmp_path / "f", {"train": TRAIN}), k="101", sample_size="200")
 
 
+def test_a_single_class_is_refused_and_a_single_value_is_not(tmp_path: Path):
+    ones = (TRAIN[0], np.ones(100, np.float32))
+    with pytest.raises(ClientError, match="All labels of the train channel are 1"):
+        run(context_of(tmp_path / "a", {"train": ones}))
+    run(context_of(tmp_path / "b", {"train": ones}), predictor_type="regressor")
+    assert KNN.load(tmp_path / "b" / "model").predict(TEST[0]).tolist() == [1.0] * 50
+
+
 def test_the_width_may_be_left_to_the_data(tmp_path: Path):
     run(context_of(tmp_path / "a", {"train": TRAIN}), feature_dim="auto")
     assert KNN.load(tmp_path / "a" / "model").feature_dim == 4
