@@ -83,7 +83,9 @@ def _analogies(rows: int, seed: int) -> Text:
             role = random.integers(0, ROLES, (count, 1))
             base = ENTITIES * ROLES
             shape = (count, 2)
-            told = np.where(random.random(shape) < TOLD, entity, random.integers(0, ENTITIES, shape))
+            told = np.where(
+                random.random(shape) < TOLD, entity, random.integers(0, ENTITIES, shape)
+            )
             own = base + told * ENTITY_WORDS + random.integers(0, ENTITY_WORDS, shape)
             base += ENTITIES * ENTITY_WORDS
             told = np.where(random.random(shape) < TOLD, role, random.integers(0, ROLES, shape))
@@ -285,7 +287,11 @@ _SIZES = (30_000, 100_000, 300_000, 850_000)
 
 
 def _vectors_task(
-    name: str, summary: str, contenders: tuple[Contender, ...], target: Faster
+    name: str,
+    summary: str,
+    contenders: tuple[Contender, ...],
+    target: Faster,
+    quality_rows: int = 300_000,
 ) -> Task:
     return Task(
         name=f"blazing_text-{name}",
@@ -293,7 +299,7 @@ def _vectors_task(
         data=_analogies,
         numbers_per_row=SENTENCE_WORDS,
         sizes=_SIZES,
-        quality_rows=100_000,
+        quality_rows=quality_rows,
         quality=_ANALOGIES,
         score=_analogies_right,
         contenders=contenders,
@@ -352,6 +358,7 @@ TASKS = (
             ),
         ),
         Faster(),
+        quality_rows=30_000,
     ),
     Task(
         name="blazing_text-supervised",

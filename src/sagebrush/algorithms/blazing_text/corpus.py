@@ -186,7 +186,7 @@ def _labelled(source: bytes, label: object, place: str) -> bytes:
     words = []
     for each in labels:
         if isinstance(each, bool) or not isinstance(each, int | str):
-            raise ClientError(f"Unable to read {place}: 'label' must be numbers or strings.")
+            raise ClientError(f"Unable to read {place}: 'label' must be whole numbers or strings.")
         word = "_".join(str(each).split())
         words.append(word if word.startswith(LABEL_PREFIX) else LABEL_PREFIX + word)
     return b" ".join([*(word.encode() for word in words), source.replace(b"\n", b" ")])

@@ -20,7 +20,9 @@ from sagebrush.algorithms.blazing_text.kernel import (
 from sagebrush.algorithms.errors import ClientError
 
 LABEL_PREFIX = "__label__"
-LINE_END = b"</s>"
+
+_MOST_FEATURES = 1 << 22
+"""Of a piece of several lines; a single line may have more."""
 
 
 class Vocabulary:
@@ -185,7 +187,7 @@ class FeatureRules:
     def read_documents(self, text: bytes) -> Iterable[Documents]:
         """The lines of a text as numbers, in pieces of bounded size."""
         size = len(text)
-        room = size * max(1, self.word_ngrams) + 64
+        room = min(size * max(1, self.word_ngrams), _MOST_FEATURES) + 64
         arguments, start = self._arguments(), 0
         while start < size:
             documents, consumed = _read(arguments, text[start:] if start else text, room)

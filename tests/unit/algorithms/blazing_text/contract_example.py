@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from tests.unit.algorithms.contract import Example
+from tests.unit.algorithms.contract import BadData, Example
 
 LABELS = 3
 ROWS = 60
@@ -48,6 +48,38 @@ def word_request(content_type: str, rows: range) -> bytes:
     return requested([lines()[row][1].split()[0] for row in rows], content_type)
 
 
+def third_row(row: bytes, content_type: str) -> bytes:
+    """The training file with this row as its third."""
+    rows = training_bytes(content_type).splitlines()
+    rows[2] = row
+    return b"\n".join([*rows, b""])
+
+
+LINES = "application/jsonlines"
+NO_LABELS = "word vectors are learnt without labels"
+BAD_DATA: dict[str, BadData | str] = {
+    "ragged_csv": BadData(
+        third_row(b'{"source": "a sentence"}', LINES),
+        r"row 3 of train/part-0: 'label' is missing",
+        LINES,
+    ),
+    "strings_among_numbers": BadData(
+        third_row(b"__label__1 bytes \xff\xfe", "text/plain"),
+        r"row 3 of train/part-0: it is not UTF-8 text",
+    ),
+    "not_finite": BadData(
+        third_row(b'{"source": "a sentence", "label": NaN}', LINES), r"row 3 of train/part-0", LINES
+    ),
+    "label_out_of_range": BadData(
+        third_row(b'{"source": "a sentence", "label": 1.5}', LINES),
+        r"row 3 of train/part-0: 'label' must be whole numbers or strings",
+        LINES,
+    ),
+    "wrong_feature_dim": "texts have no number of features",
+    "single_class": BadData(b"__label__1 some text\n" * 9, r"1 label, at least 2 are needed"),
+}
+
+
 def word_vectors(mode: str, **further: str) -> Example:
     return Example(
         "blazingtext",
@@ -58,6 +90,7 @@ def word_vectors(mode: str, **further: str) -> Example:
         content_types=("text/plain",),
         request_bytes=word_request,
         channels=("train",),
+        bad_data=BAD_DATA | {"label_out_of_range": NO_LABELS, "single_class": NO_LABELS},
         accept_ignored=True,
     )
 
@@ -78,6 +111,7 @@ EXAMPLES = (
         training_bytes=training_bytes,
         request_bytes=text_request,
         accept_ignored=True,
+        bad_data=BAD_DATA,
     ),
     word_vectors("batch_skipgram"),
     word_vectors("skipgram"),
