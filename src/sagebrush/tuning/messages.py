@@ -52,9 +52,8 @@ class SuggestionRequest:
         return json.dumps(document).encode() + b"\n"
 
     @classmethod
-    def decode(cls, line: bytes) -> "SuggestionRequest":
-        """The request that a line holds; ValueError, KeyError or TypeError if it holds none."""
-        document = json.loads(line)
+    def decode(cls, document: Mapping[str, Any]) -> "SuggestionRequest":
+        """The request that a line's document holds; KeyError or TypeError if it holds none."""
         return cls(
             search=document["search"],
             space=space_from(document["space"]),

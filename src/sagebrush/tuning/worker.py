@@ -1,9 +1,12 @@
 """The search process: `python -m sagebrush.tuning.worker` answers requests line by line.
 
+A request is for a suggestion or, under `report`, for a report.
+
 It reads standard input and writes standard output, and ends when its input does. What it remembers
 of a search only saves time.
 """
 
+import json
 import signal
 import sys
 import traceback
@@ -12,6 +15,8 @@ from typing import BinaryIO
 
 from sagebrush.tuning.bayesian import BayesianSearch, Observation
 from sagebrush.tuning.messages import SuggestionRequest, encode_answer, encode_failure
+from sagebrush.tuning.report.document import ReportRequest
+from sagebrush.tuning.report.page import report_page
 from sagebrush.tuning.spaces import Space
 
 _MOST_REMEMBERED = 64
@@ -39,12 +44,20 @@ class Searches:
         return known[2]
 
 
+def _answer(searches: Searches, line: bytes) -> bytes:
+    document = json.loads(line)
+    if "report" in document:
+        page = report_page(ReportRequest.decode(document["report"]))
+        return json.dumps({"page": page}).encode() + b"\n"
+    return searches.suggest(SuggestionRequest.decode(document))
+
+
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer each line until there are no more."""
     searches = Searches()
     for line in requests:
         try:
-            answer = searches.suggest(SuggestionRequest.decode(line))
+            answer = _answer(searches, line)
         except Exception as error:  # noqa: BLE001 - a defect ends one request, not all searches
             traceback.print_exc()
             answer = encode_failure(f"{type(error).__name__}: {error}")

@@ -41,7 +41,7 @@ def test_spaces_survive_the_way(parameters):
 
 
 def test_requests_survive_the_way():
-    assert SuggestionRequest.decode(REQUEST.encode()) == REQUEST
+    assert SuggestionRequest.decode(json.loads(REQUEST.encode())) == REQUEST
 
 
 def test_an_answer_is_what_the_library_suggests():

@@ -23,6 +23,7 @@ from sagebrush.services.sagemaker.tuning import history, records
 from sagebrush.services.sagemaker.tuning.children import outcome_of_child
 from sagebrush.services.sagemaker.tuning.definitions import Definition, definitions_of
 from sagebrush.services.sagemaker.tuning.records import Trial, TuningJob
+from sagebrush.services.sagemaker.tuning.reporting import write_report
 from sagebrush.services.sagemaker.tuning.stopping import Stopping, bracket_of
 from sagebrush.services.sagemaker.tuning.strategies import next_configuration
 from sagebrush.services.sagemaker.tuning.suggester import Suggester, SuggestionError
@@ -30,6 +31,7 @@ from sagebrush.services.sagemaker.tuning.suggester import Suggester, SuggestionE
 _WORKER = "sagemaker.tuning"
 _RETRY_S = 5.0
 _LONGEST_SLEEP_S = 60.0
+_ALL_FAILED = "All training jobs failed. Please take a look at the training jobs for more details."
 
 _log = logging.getLogger(__name__)
 
@@ -114,9 +116,14 @@ class TuningRun:
             self._stop_losers(stopping)
             while await self._begin_trial():
                 pass
-            job = self._conclude()
-            if not job.is_over:
+            ending = self._ending()
+            if ending is None:
                 await self._sleep(job)
+                job = self._job()
+            else:
+                # Before the end is told, so that who waits for it finds the report.
+                await self._report()
+                job = self._end(*ending)
 
     def fail(self, reason: str) -> None:
         """End the tuning job as failed; its running children are told to stop."""
@@ -196,24 +203,30 @@ class TuningRun:
                 db, Trial(job.id, number, child.id, name, definition, tuned, bracket)
             )
 
-    def _conclude(self) -> TuningJob:
-        """End the tuning job if nothing runs and nothing is to begin any more."""
+    def _ending(self) -> tuple[str, str | None, str] | None:
+        """Return how the tuning job ends: status, reason of a failure, why nothing more began.
+
+        None while a trial runs or another one is to begin.
+        """
         job = self._job()
         trials = records.trials_of(self._platform.db, self._id)
         reason = history.reason_to_end(job, trials, self._definitions, self._platform.clock.now())
         if job.status == "Stopping" or reason:
             self._stop_children()
         if any(not trial.is_over for trial in trials):
-            return job
+            return None
         if job.status == "Stopping":
-            return self._end("Stopped")
-        if reason or not self._may_begin(job, trials):
-            if trials and all(trial.objective_status == "Failed" for trial in trials):
-                return self._end(
-                    "Failed", "All training jobs failed. Please take a look at the training jobs."
-                )
-            return self._end("Completed", ending=reason)
-        return job
+            return "Stopped", None, "stop"
+        if self._may_begin(job, trials):
+            return None
+        if trials and all(trial.objective_status == "Failed" for trial in trials):
+            return "Failed", _ALL_FAILED, reason
+        return "Completed", None, reason
+
+    async def _report(self) -> None:
+        trials = records.trials_of(self._platform.db, self._id)
+        job = self._job()
+        await write_report(self._platform, self._suggester, job, trials, self._definitions)
 
     def _stop_children(self) -> None:
         trials = records.trials_of(self._platform.db, self._id)

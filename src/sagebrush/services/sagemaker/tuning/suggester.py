@@ -1,4 +1,8 @@
-"""The search process of a server: started when first asked, again when it died, ended when idle."""
+"""The search process of a server: started when first asked, again when it died, ended when idle.
+
+It suggests configurations and draws reports: what needs numerical code, which the server itself
+never loads.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,13 @@ from sagebrush.base.errors import SagebrushError
 from sagebrush.run.families import clean_environment
 from sagebrush.services.platform import Platform
 from sagebrush.tuning.messages import SuggestionRequest
+from sagebrush.tuning.report.document import ReportRequest
 from sagebrush.tuning.spaces import Value
 
 _ANSWER_S = 120.0
 _IDLE_S = 300.0
 _ATTEMPTS = 2
-_LINE_LIMIT_BYTES = 1 << 20
+_LINE_LIMIT_BYTES = 64 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -41,11 +46,23 @@ class Suggester:
         Raises:
             SuggestionError: the process cannot be started, dies again, or refuses.
         """
+        found: dict[str, Value] = (await self._answer(request.encode()))["configuration"]
+        return found
+
+    async def report(self, request: ReportRequest) -> str:
+        """Return a report as HTML.
+
+        Raises:
+            SuggestionError: as `suggest` does.
+        """
+        return str((await self._answer(request.encode()))["page"])
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
         async with self._lock:
             for _ in range(_ATTEMPTS):
                 try:
                     async with asyncio.timeout(_ANSWER_S):
-                        return await self._ask(request.encode())
+                        return await self._ask(line)
                 except (ConnectionError, TimeoutError) as error:
                     _log.warning("the search process is started again: %s", error or "no answer")
                     await self.close()
@@ -61,7 +78,7 @@ class Suggester:
                 process.kill()
             await process.wait()
 
-    async def _ask(self, line: bytes) -> dict[str, Value]:
+    async def _ask(self, line: bytes) -> dict[str, Any]:
         process = await self._running()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -73,8 +90,7 @@ class Suggester:
         document: dict[str, Any] = json.loads(answer)
         if "error" in document:
             raise SuggestionError(document["error"])
-        found: dict[str, Value] = document["configuration"]
-        return found
+        return document
 
     async def _running(self) -> asyncio.subprocess.Process:
         self._retire_later()

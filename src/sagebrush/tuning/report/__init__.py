@@ -1,0 +1,1 @@
+"""The report of a tuning job: one HTML page that needs nothing else."""
