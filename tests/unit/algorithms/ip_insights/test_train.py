@@ -128,6 +128,19 @@ def test_data_larger_than_a_window_is_read_in_every_epoch(tmp_path: Path, monkey
     assert [float(count) for count in counts] == [4000.0] * 5
 
 
+def test_data_that_fits_in_a_window_is_read_once(tmp_path: Path, monkeypatch):
+    passes = []
+
+    def counted(reader, dropped):
+        passes.append(reader.config.name)
+        return original(reader, dropped)
+
+    original = module.read_pairs
+    monkeypatch.setattr(module, "read_pairs", counted)
+    run(context_of(tmp_path, {"train": lines(900, 1), "validation": lines(90, 2)}), epochs="3")
+    assert passes == ["train", "validation"]
+
+
 def test_a_stop_leaves_a_model_and_ends_at_once(tmp_path: Path):
     context = context_of(tmp_path, {"train": lines(2000, 1), "validation": lines(50, 1)})
     context.request_stop()
