@@ -10,7 +10,7 @@ session = sagemaker.Session()
 data = f"s3://jumpstart-cache-prod-{session.boto_region_name}/training-datasets/tabular_regression"
 estimator = JumpStartEstimator(
     model_id=os.environ["MODEL_ID"],
-    hyperparameters={os.environ["ROUNDS"]: "40"},
+    hyperparameters={os.environ["ROUNDS"]: "300"},
     role=sagemaker.get_execution_role(),
     sagemaker_session=session,
 )

@@ -36,7 +36,7 @@ def retrieved(scope):
 
 train_image, train_script = retrieved("training")
 values = hyperparameters.retrieve_default(model_id=model_id, model_version="*")
-values[rounds] = "60"
+values |= {rounds: "400", "learning_rate": "0.05"}
 hyperparameters.validate(model_id=model_id, model_version="*", hyperparameters=values)
 data = f"s3://jumpstart-cache-prod-{region}/training-datasets/{dataset}"
 estimator = Estimator(
