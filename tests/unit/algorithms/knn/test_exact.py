@@ -4,9 +4,21 @@ import faiss
 import numpy as np
 import pytest
 
+from sagebrush.algorithms import native
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.knn import kernel
 from sagebrush.algorithms.knn.exact import ExactSearch
+
+
+@pytest.fixture(params=native.variants(), autouse=True)
+def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    """Every variant of the kernel that this machine runs."""
+    monkeypatch.setattr(native, "variants", lambda: (request.param,))
+    native.load_kernel.cache_clear()
+    kernel._kernel.cache_clear()
+    yield
+    native.load_kernel.cache_clear()
+    kernel._kernel.cache_clear()
 
 
 def brute(rows: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

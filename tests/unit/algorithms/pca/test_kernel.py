@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
+from sagebrush.algorithms import native
 from sagebrush.algorithms.pca import kernel
+
+
+@pytest.fixture(params=native.variants(), autouse=True)
+def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    """Every variant of the kernel that this machine runs."""
+    monkeypatch.setattr(native, "variants", lambda: (request.param,))
+    native.load_kernel.cache_clear()
+    kernel._kernel.cache_clear()
+    yield
+    native.load_kernel.cache_clear()
+    kernel._kernel.cache_clear()
 
 
 def scattered(rows: np.ndarray, shift: np.ndarray, ranges: list[tuple[int, int]]):
