@@ -25,7 +25,7 @@ from benchmarks.algorithm_tasks import (
     Task,
 )
 
-_ENVIRONMENTS = Path(__file__).resolve().parents[2] / ".envs"
+_PEERS = Path(__file__).resolve().parents[2] / ".envs" / f"peer-{PEERS}"
 _LEE = "lib/python3.*/site-packages/gensim/test/test_data/lee_background.cor"
 _STOP_WORDS = """about after all also and any are because been before being but can could did for
 from had has have her him his how into its just more not one only other our out over she some than
@@ -93,10 +93,10 @@ def _drawn(beta: Any, rows: int, length: int, random: np.random.Generator) -> An
 
 def _news(rows: int, seed: int) -> Documents:
     """Return the 300 news texts that ship with gensim, split at random."""
-    found = sorted((_ENVIRONMENTS / PEERS).glob(_LEE))
+    found = sorted(_PEERS.glob(_LEE))
     if not found:
         raise FileNotFoundError(
-            f"{_ENVIRONMENTS / PEERS} has no gensim, whose texts this task needs: run"
+            f"{_PEERS} has no gensim, whose texts this task needs: run"
             " `make bench-algorithms`, which installs benchmarks/algorithm_tasks/requirements.txt"
         )
     common = set(_STOP_WORDS.split())
