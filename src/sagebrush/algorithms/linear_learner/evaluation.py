@@ -39,6 +39,8 @@ Floats = NDArray[np.float32]
 # Scores kept for the coarse selection of binary models: 16 MB, 131 072 rows of 32 models.
 SELECTION_SCORES = 1 << 22
 BLOCK_SCORES = 1 << 21
+# Rows of each host at most whose scores are kept for the metrics of a binary classifier.
+METRIC_ROWS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -150,10 +152,12 @@ def sample_scores(
 def final_metrics(
     data: Pass, model: LinearModel, settings: Settings, collective: Collective
 ) -> list[Metric]:
-    """Every documented metric of one model on one pass, in the order of the log."""
+    """Every documented metric of one model on one pass, in the order of the log.
+
+    Those of a binary classifier are of the first METRIC_ROWS rows of each host.
+    """
     if settings.predictor_type == BINARY:
-        limit = settings.calibration_rows
-        scores, labels = sample_scores(data, model, limit, collective)
+        scores, labels = sample_scores(data, model, METRIC_ROWS, collective)
         return binary_metrics(scores, labels, settings, model.threshold)
     if settings.predictor_type == MULTICLASS:
         return _multiclass_metrics(data, model, settings, collective)

@@ -19,6 +19,7 @@ from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.linear_learner.evaluation import (
+    METRIC_ROWS,
     Judgement,
     Metric,
     final_metrics,
@@ -93,11 +94,14 @@ class Progress:
     best_weights: Doubles = field(default_factory=lambda: np.zeros(0))
     best_bias: Doubles = field(default_factory=lambda: np.zeros(0))
 
-    def take(self, judgement: Judgement, models: ParallelModels, tolerance: float) -> bool:
+    def take(
+        self, judgement: Judgement, models: ParallelModels, tolerance: float, *, by_criterion: bool
+    ) -> bool:
         """Take in an epoch's judgement; True when it is progress.
 
-        Progress is a criterion or an objective better by the tolerance, relatively: on few rows the
-        criterion of a classifier stands still while the model still gets better.
+        Progress is an objective better by the tolerance, relatively, or a criterion: on few rows
+        the criterion of a classifier stands still while the model still gets better. On training
+        data, not ``by_criterion``, the objective alone counts, as AWS documents.
         """
         value = float(judgement.criterion[judgement.best])
         objective = float(judgement.objective[judgement.best])
@@ -114,7 +118,7 @@ class Progress:
         drop = self.reference_objective - objective
         improved = (
             np.isnan(self.reference_value)
-            or gain > tolerance * abs(self.reference_value)
+            or (by_criterion and gain > tolerance * abs(self.reference_value))
             or drop > tolerance * abs(self.reference_objective)
         )
         self.stale_epochs = 0 if improved else self.stale_epochs + 1
@@ -270,7 +274,12 @@ class Fitting:
                 "The objective of every model has become infinite or NaN. Lower learning_rate or "
                 "leave it to 'auto', and keep normalize_data on."
             )
-        improved = progress.take(judgement, models, self.settings.early_stopping_tolerance)
+        improved = progress.take(
+            judgement,
+            models,
+            self.settings.early_stopping_tolerance,
+            by_criterion=self.validation is not None,
+        )
         progress.epoch += 1
         self.observer.epoch_judged(epoch, judgement, self.part, improved, progress.stale_epochs)
         # An epoch that was cut short is repeated from its beginning.
@@ -301,10 +310,13 @@ class Fitting:
         return Fitted(
             model,
             models.candidates[progress.best_index],
-            final_metrics(data, model, self.settings, self.collective),
+            final_metrics(self._held or self._metric_sample, model, self.settings, self.collective),
             self.part,
             progress.epoch,
         )
+
+    def _metric_sample(self) -> Iterator[Batch]:
+        return self._replay.sample(METRIC_ROWS)
 
     def _calibration_sample(self) -> Iterator[Batch]:
         return self._replay.sample(self.settings.calibration_rows)

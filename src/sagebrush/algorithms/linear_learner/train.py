@@ -150,9 +150,12 @@ class LogObserver(Observer):
             self._log_models(epoch, part, judgement.objective)
             value = float(judgement.objective[best])
             self._log.quality_metric(part, self._objective, value, "loss", epoch=epoch)
-        self._log.early_stopping_metric(
-            epoch, judgement.criterion_name, float(judgement.criterion[best])
-        )
+        if part == "validation":
+            value, criteria = float(judgement.criterion[best]), judgement.criterion_name
+        else:
+            # Training data stops by the loss, whatever models are chosen by.
+            value, criteria = float(judgement.objective[best]), self._objective
+        self._log.early_stopping_metric(epoch, criteria, value)
         if improved:
             self._log.info(f"Epoch {epoch}: Loss improved. Updating best model")
         else:

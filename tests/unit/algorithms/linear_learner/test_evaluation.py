@@ -51,6 +51,16 @@ def test_binary_metrics():
     )
 
 
+def test_metrics_are_of_all_rows_however_few_calibrate():
+    labels = (ROWS[:, 0] + RNG.normal(size=500) > 0.5).astype(int)
+    model = LinearModel(np.array([[3.5, -0.2, 0.4, 0.1, -0.6]]), np.array([-1.0]), 0.4)
+    found = [
+        figures(labels, model, Settings(predictor_type=BINARY, num_calibration_samples=samples))
+        for samples in ("auto", 30)
+    ]
+    assert found[0] == found[1]
+
+
 def test_multiclass_metrics():
     labels = np.clip(np.round(ROWS[:, 0] + 2 + RNG.normal(size=500) / 3), 0, 3).astype(int)
     settings = Settings(predictor_type=MULTICLASS, num_classes=4, accuracy_top_k=2)

@@ -89,6 +89,24 @@ def test_without_validation_the_train_metrics_are_final(tmp_path: Path):
     assert "validation" not in log
 
 
+def test_the_loss_ends_training_where_there_is_no_validation_data(tmp_path: Path):
+    """AWS: without validation data the metric of early stopping is always the loss."""
+    name = "early_stopping_criteria_metric: host=algo-1, epoch=0, criteria="
+    log = run(context_of(tmp_path / "a", {"train": slice(None)}), epochs="1")
+    assert f"{name}binary_classification_cross_entropy_objective, value=" in log
+    log = run(context_of(tmp_path / "b", CHANNELS), epochs="1")
+    assert f"{name}sampled_accuracy, value=" in log
+
+
+def test_few_calibration_rows_leave_the_metrics_alone(tmp_path: Path):
+    log = run(context_of(tmp_path, CHANNELS), num_calibration_samples="20")
+    model = LinearLearner.load(tmp_path / "model")
+    held_out = CHANNELS["test"]
+    right = model.predict(ROWS[held_out]) == LABELS[held_out]
+    found = metric(log, "test:binary_classification_accuracy")
+    assert found == pytest.approx(right.mean())
+
+
 def test_a_tuning_job_trains_one_model(tmp_path: Path):
     tuning = {"_tuning_objective_metric": "validation:objective_loss"}
     log = run(context_of(tmp_path, CHANNELS, hyperparameters=tuning), epochs="1")
