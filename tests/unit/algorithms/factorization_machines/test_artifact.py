@@ -59,6 +59,8 @@ def test_a_model_comes_back(tmp_path: Path, features):
     write_model(tmp_path / "model_algo-1", machine, settings)
     found, found_settings = read_model(tmp_path)
     assert found_settings == settings
+    # What was stored for a few features is not spread over all of them.
+    assert found.factors.shape == (4, 2)
     rows = np.random.default_rng(0).normal(size=(5, width))
     np.testing.assert_array_equal(found.raw_scores(rows), machine.raw_scores(rows))
     np.testing.assert_array_equal(found.all_factors(), machine.all_factors())

@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.factorization_machines import fitting
 from sagebrush.algorithms.factorization_machines.fitting import rate_share
-from sagebrush.algorithms.factorization_machines.model import FactorizationMachine
+from sagebrush.algorithms.factorization_machines.model import FactorizationMachine, labels_of
+from sagebrush.algorithms.factorization_machines.trainer import Examples
 
 USERS, ITEMS, NOISE = 60, 40, 0.2
 QUICK = {
@@ -132,6 +133,23 @@ def test_data_that_does_not_fit_in_memory_streams_by_again(monkeypatch):
     monkeypatch.setattr(fitting._Kept, "__init__", _without_budget(fitting._Kept.__init__))
     streamed = FactorizationMachine(2, **QUICK).fit(X, y)
     assert rmse(streamed, X, y) < 1.1 * NOISE
+
+
+def test_nothing_is_kept_of_data_beyond_the_budget():
+    part = Examples(*(np.zeros(100, dtype) for dtype in ("i8", "i4", "f4", "f4")))
+    kept = fitting._Kept(3000)
+    kept.restart()
+    kept.add(part)
+    assert kept._parts
+    kept.add(part)
+    kept.add(part)
+    kept.finish()
+    assert not kept._parts
+    assert not kept.complete
+
+
+def test_a_probability_of_a_half_is_label_one():
+    assert labels_of(np.array([0.5, 0.49999997], np.float32)).tolist() == [1, 0]
 
 
 def _without_budget(original):

@@ -70,9 +70,9 @@ def test_log_and_artifact_are_those_of_the_image(tmp_path: Path):
     log = run(context_of(tmp_path, CHANNELS), batch_metrics_publish_interval="3")
     model = FactorizationMachine.load(tmp_path / "model")
     accuracy = (model.predict(ROWS[400:]) == LABELS[400:]).mean()
-    assert accuracy > 0.93
+    assert accuracy > 0.92
     assert metrics(log, "test:binary_classification_accuracy") == [pytest.approx(accuracy)]
-    assert metrics(log, "test:binary_f_beta")[0] > 0.93
+    assert metrics(log, "test:binary_f_beta")[0] > 0.92
     assert 0 < metrics(log, "test:binary_classification_cross_entropy")[0] < 0.3
     # 8 mini-batches in each of 10 epochs, of which those of number 0, 3 and 6 are reported.
     assert len(metrics(log, "train:binary_classification_accuracy")) == 30
@@ -136,10 +136,10 @@ def test_two_hosts_train_one_model_of_all_rows(tmp_path: Path):
         logs = list(pool.map(host, range(2)))
     name = "test:binary_classification_accuracy"
     assert metrics(logs[0], name) == metrics(logs[1], name)
-    assert metrics(logs[0], name)[0] > 0.93
+    assert metrics(logs[0], name)[0] > 0.92
     assert '"Total Records Seen": {"sum": 400.0' in logs[1]
     model = FactorizationMachine.load(tmp_path / hosts[0] / "model")
-    assert (model.predict(ROWS[400:]) == LABELS[400:]).mean() > 0.93
+    assert (model.predict(ROWS[400:]) == LABELS[400:]).mean() > 0.92
     assert not list((tmp_path / hosts[1] / "model").iterdir())
 
 
