@@ -111,7 +111,7 @@ def _ours(epochs: int) -> Callable[[Logins, int], Fit]:
             32,
             epochs=epochs,
             learning_rate=0.01,
-            mini_batch_size=min(10_000, max(2_000, logins.rows // 100)),
+            mini_batch_size=min(10_000, max(500, logins.rows // 100)),
             seed=seed,
             threads=THREADS,
         )
