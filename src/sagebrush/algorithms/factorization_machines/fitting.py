@@ -226,7 +226,7 @@ def _require_finite(sums: Doubles) -> None:
     if not np.isfinite(sums).all():
         raise ClientError(
             "The loss has become infinite or NaN. Lower bias_lr, linear_lr and factors_lr, or set "
-            "clip_gradient; very large feature values need smaller rates."
+            "clip_gradient; very large feature values need smaller rates, and eps may not be 0."
         )
 
 
