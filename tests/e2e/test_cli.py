@@ -138,7 +138,7 @@ def test_status_and_logs_show_jobs_and_endpoints(
     assert "Failed: ClientError" in bad.stdout
     unknown = sagebrush_command("logs", "cli-none")
     assert unknown.returncode == 1
-    assert "no training job and no endpoint 'cli-none'" in unknown.stderr
+    assert "no training job, tuning job or endpoint 'cli-none'" in unknown.stderr
 
     client(server, "sagemaker").delete_endpoint(EndpointName="cli-good")
 

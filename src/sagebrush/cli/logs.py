@@ -1,30 +1,28 @@
-"""`sagebrush logs JOB`: what a job, or an endpoint's model servers, printed."""
+"""`sagebrush logs JOB`: what a job, or an endpoint's model servers, printed.
+
+Of a tuning job it tells the trials.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from typing import Any, cast
 
 from sagebrush.base.errors import ConfigurationError
 from sagebrush.base.settings import DEFAULT_ACCOUNT, DEFAULT_REGION
+from sagebrush.cli import tuning_progress
 from sagebrush.cli.options import add_endpoint, running_endpoint
+from sagebrush.cli.server_calls import LOGS, SAGEMAKER, Refused, ServerCalls
 
 _POLL_S = 0.3
-_TIMEOUT_S = 30.0
-_LOGS = "Logs_20140328"
-_SAGEMAKER = "SageMaker"
 _OVER = ("Completed", "Failed", "Stopped", "Deleted")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_endpoint(parser)
-    parser.add_argument("job", help="name of a training job or of an endpoint")
+    parser.add_argument("job", help="name of a training job, tuning job or endpoint")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until the job ends (Ctrl-C to leave)"
     )
@@ -34,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def command(parsed: argparse.Namespace) -> int:
     """Print the lines; 1 when the job or endpoint failed."""
-    service = _Service(running_endpoint(parsed), parsed.region, parsed.account)
+    service = ServerCalls(running_endpoint(parsed), parsed.region, parsed.account)
+    if tuning_progress.exists(service, parsed.job):
+        return tuning_progress.show(service, parsed.job, follow=parsed.follow)
     kind, group, prefix = _find(service, parsed.job)
     shown: dict[str, str] = {}
     while True:
@@ -50,78 +50,34 @@ def command(parsed: argparse.Namespace) -> int:
     return 0
 
 
-class _Refused(Exception):
-    """The server answered an error; `code` is AWS's."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class _Service:
-    """Calls of the server's JSON services, unsigned: for a server that checks none."""
-
-    def __init__(self, endpoint: str, region: str, account: str) -> None:
-        self._endpoint = endpoint
-        self._scope = f"AWS4-HMAC-SHA256 Credential={account}/00000000/{region}"
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def call(self, target: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Return the answer.
-
-        Raises:
-            _Refused: the service refused the call.
-            ConfigurationError: nothing answers.
-        """
-        signing_name = "logs" if target == _LOGS else "sagemaker"
-        request = urllib.request.Request(  # noqa: S310 - the user's own server
-            f"{self._endpoint}/",
-            json.dumps(parameters).encode(),
-            {
-                "content-type": "application/x-amz-json-1.1",
-                "x-amz-target": f"{target}.{operation}",
-                "authorization": f"{self._scope}/{signing_name}/aws4_request, SignedHeaders=host,"
-                " Signature=0",
-            },
-        )
-        try:
-            with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
-                return cast("dict[str, Any]", json.load(answer))
-        except urllib.error.HTTPError as error:
-            body = json.loads(error.read() or b"{}")
-            code = str(body.get("__type", error.code)).rpartition("#")[2]
-            message = body.get("message") or body.get("Message") or str(error)
-            raise _Refused(code, message) from None
-        except OSError as error:
-            raise ConfigurationError(f"no server answers at {self._endpoint}: {error}") from None
-
-
-def _find(service: _Service, name: str) -> tuple[str, str, str]:
+def _find(service: ServerCalls, name: str) -> tuple[str, str, str]:
     """Return kind, log group and stream prefix of what is called `name`."""
     try:
-        service.call(_SAGEMAKER, "DescribeTrainingJob", TrainingJobName=name)
-    except _Refused as error:
+        service.call(SAGEMAKER, "DescribeTrainingJob", TrainingJobName=name)
+    except Refused as error:
         refused = error
     else:
         return "training job", "/aws/sagemaker/TrainingJobs", f"{name}/"
     try:
-        service.call(_SAGEMAKER, "DescribeEndpoint", EndpointName=name)
-    except _Refused:
+        service.call(SAGEMAKER, "DescribeEndpoint", EndpointName=name)
+    except Refused:
         if "Signature" in refused.code or "Token" in refused.code or "Client" in refused.code:
             hint = "this server checks signatures: use `aws logs tail` with your keys"
             raise ConfigurationError(f"{refused} ({hint})") from None
-        raise ConfigurationError(f"there is no training job and no endpoint {name!r}") from None
+        raise ConfigurationError(
+            f"there is no training job, tuning job or endpoint {name!r}"
+        ) from None
     return "endpoint", f"/aws/sagemaker/Endpoints/{name}", ""
 
 
-def _status(service: _Service, kind: str, name: str) -> dict[str, str]:
+def _status(service: ServerCalls, kind: str, name: str) -> dict[str, str]:
     """Return the name of the status, and the reason of a failure."""
     try:
         if kind == "endpoint":
-            told = service.call(_SAGEMAKER, "DescribeEndpoint", EndpointName=name)
+            told = service.call(SAGEMAKER, "DescribeEndpoint", EndpointName=name)
         else:
-            told = service.call(_SAGEMAKER, "DescribeTrainingJob", TrainingJobName=name)
-    except _Refused:
+            told = service.call(SAGEMAKER, "DescribeTrainingJob", TrainingJobName=name)
+    except Refused:
         # It was there a moment ago.
         return {"name": "Deleted", "reason": ""}
     status = told.get("EndpointStatus") or told["TrainingJobStatus"]
@@ -129,12 +85,12 @@ def _status(service: _Service, kind: str, name: str) -> dict[str, str]:
 
 
 def _new_lines(
-    service: _Service, group: str, prefix: str, positions: dict[str, str]
+    service: ServerCalls, group: str, prefix: str, positions: dict[str, str]
 ) -> Iterator[str]:
     """Yield the lines not yet shown; `positions` keeps the forward token of each stream."""
     try:
         streams = _streams(service, group, prefix)
-    except _Refused as error:
+    except Refused as error:
         if error.code == "ResourceNotFoundException":
             return
         raise
@@ -143,7 +99,7 @@ def _new_lines(
         while True:
             token = positions.get(stream)
             page = service.call(
-                _LOGS,
+                LOGS,
                 "GetLogEvents",
                 logGroupName=group,
                 logStreamName=stream,
@@ -156,11 +112,11 @@ def _new_lines(
                 break
 
 
-def _streams(service: _Service, group: str, prefix: str) -> list[str]:
+def _streams(service: ServerCalls, group: str, prefix: str) -> list[str]:
     parameters = {"logGroupName": group} | ({"logStreamNamePrefix": prefix} if prefix else {})
     names: list[str] = []
     while True:
-        page = service.call(_LOGS, "DescribeLogStreams", **parameters)
+        page = service.call(LOGS, "DescribeLogStreams", **parameters)
         names.extend(stream["logStreamName"] for stream in page["logStreams"])
         if "nextToken" not in page:
             return names
