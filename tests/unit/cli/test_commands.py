@@ -163,10 +163,11 @@ def test_reset_while_a_server_runs(user: Path, capsys: pytest.CaptureFixture[str
 
 def test_runtimes_are_listed_and_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runtimes"]) == 0
-    base, old = capsys.readouterr().out.splitlines()
-    assert base.split()[:2] == ["base", "ready"]
-    assert "not built" in old
-    assert "xgboost==1.7.6" in old
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert list(lines) == ["base", "catboost", "lightgbm", "xgboost-1.7"]
+    assert lines["base"].split()[1] == "ready"
+    assert "not built" in lines["xgboost-1.7"]
+    assert "xgboost==1.7.6" in lines["xgboost-1.7"]
 
 
 @pytest.mark.parametrize("arguments", [["prepare"], ["remove"], ["prepare", "nothing"]])
