@@ -51,6 +51,8 @@ def _digits(rows: int, seed: int) -> Labelled:
 
 def _ours(**options: Any) -> Any:
     def contender(data: Labelled, seed: int) -> Fit:
+        import faiss  # noqa: F401 - the model imports it when it is first needed
+
         from sagebrush.algorithms.knn.model import KNN
 
         model = KNN(_K, sample_size=len(data.rows), seed=seed, threads=THREADS, **options)
