@@ -51,7 +51,7 @@ def bad_data_of(example: Example, kind: str) -> BadData | str:
 def train_types(example: Example) -> tuple[str, ...]:
     channel = card_of(example.algorithm).channel("train")
     assert channel is not None
-    return channel.content_types
+    return example.content_types or channel.content_types
 
 
 def _empty_channel(_example: Example) -> BadData:
