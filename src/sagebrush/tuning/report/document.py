@@ -71,4 +71,4 @@ class ReportRequest:
             )
             for each in document["searches"]
         ]
-        return cls(document["title"], document["facts"], searches)
+        return cls(document["title"], document["facts"], tuple(searches))

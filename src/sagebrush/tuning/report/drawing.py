@@ -12,7 +12,7 @@ _TICKS = 5
 
 def text(x: float, y: float, words: str, anchor: str = "middle", kind: str = "") -> str:
     """A label; its words are escaped."""
-    style = f" class={kind}" if kind else ""
+    style = f' class="{kind}"' if kind else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{html.escape(words)}</text>'
     )
@@ -88,7 +88,7 @@ class Axes:
         parts = []
         for value in _round_numbers(self.y_low, self.y_high):
             place = self.y(value)
-            parts.append(f'<path class=g d="M{_LEFT} {place:.1f}H{right}"/>')
+            parts.append(f'<path class="g" d="M{_LEFT} {place:.1f}H{right}"/>')
             parts.append(text(_LEFT - 6, place + 4, number(value), "end"))
         columns = _round_numbers(self.x_low, self.x_high)
         parts += [text(self.x(value), bottom + 16, number(value)) for value in columns]

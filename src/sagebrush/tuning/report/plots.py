@@ -111,7 +111,7 @@ def parallel_coordinates(search: ReportedSearch) -> str:
     parts = []
     for column, name in enumerate([*names, search.metric]):
         x = 60 + gap * column
-        parts.append(f'<path class=a d="M{x:.1f} {top}V{bottom}"/>')
+        parts.append(f'<path class="a" d="M{x:.1f} {top}V{bottom}"/>')
         parts.append(text(x, height - 10, name if len(name) <= 18 else name[:17] + "…"))
     for column, parameter in enumerate(search.space.parameters):
         x = 60 + gap * column
