@@ -44,8 +44,9 @@ class Example:
     ``large_data`` are hyperparameters for a pass over data larger than memory, besides the wider
     ``feature_dim``, 5000 rows for a ``mini_batch_size`` and one of ``epochs``; or a sentence why
     the algorithm needs memory for all its data although it reads pipes.
-    ``content_types`` and ``channels`` are those of this way of training, where the algorithm's other
-    ways have more; ``accept_ignored`` says that an answer has the content type of its request.
+    ``content_types`` and ``channels`` are those of this way of training, where the algorithm's
+    other ways have more; ``accept_ignored`` says that an answer has the content type of its
+    request.
     """
 
     algorithm: str
