@@ -291,7 +291,7 @@ def _vectors_task(
     summary: str,
     contenders: tuple[Contender, ...],
     target: Faster,
-    quality_rows: int = 300_000,
+    quality_rows: int = 100_000,
 ) -> Task:
     return Task(
         name=f"blazing_text-{name}",
@@ -310,7 +310,10 @@ def _vectors_task(
 
 _GENSIM_SKIPGRAM = Contender("gensim skip-gram", partial(_gensim, 1), environment=PEERS)
 _FASTTEXT_SKIPGRAM = Contender(
-    "fastText skip-gram", partial(_fasttext_vectors, "skipgram", False), environment=PEERS
+    "fastText skip-gram",
+    partial(_fasttext_vectors, "skipgram", False),
+    environment=PEERS,
+    max_rows=100_000,
 )
 
 TASKS = (
@@ -345,6 +348,7 @@ TASKS = (
             ),
         ),
         Faster(),
+        quality_rows=300_000,
     ),
     _vectors_task(
         "subwords",
@@ -355,6 +359,7 @@ TASKS = (
                 "fastText skip-gram",
                 partial(_fasttext_vectors, "skipgram", True),
                 environment=PEERS,
+                max_rows=100_000,
             ),
         ),
         Faster(),

@@ -9,7 +9,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from sagebrush.algorithms.blazing_text.corpus import Corpus, corpus_of_lines
+from sagebrush.algorithms.blazing_text.averaging import SharedMatrix
+from sagebrush.algorithms.blazing_text.corpus import BLOCK_BYTES, Corpus, corpus_of_lines
 from sagebrush.algorithms.blazing_text.fasttext_file import (
     CBOW,
     NEGATIVE_SAMPLING,
@@ -37,7 +38,10 @@ from sagebrush.algorithms.errors import ClientError
 
 MODES = ("skipgram", "cbow", "batch_skipgram")
 NOISE_POWER = 0.75
-BLOCKS_BETWEEN_AVERAGES = 32
+LEAST_BLOCKS_APART = 8
+"""Blocks that each thread of a host trains on at least before the hosts share what they learnt."""
+MEETINGS_IN_EPOCH = 8
+"""How often hosts share at least, however large the model is, if there is text enough."""
 VECTORS_BIN = "vectors.bin"
 VECTORS_TXT = "vectors.txt"
 
@@ -50,7 +54,7 @@ class WordVectors:
     hashed character n-grams (Bojanowski et al. 2017), in skipgram and cbow. Parameters are named
     as the hosted algorithm's. One thread gives one model for one seed; several update the model
     without locks and do not. With a ``collective`` each host trains on its share of blocks and the
-    hosts' models are averaged; only batch_skipgram does so.
+    hosts' models are brought together now and then; jobs do so in batch_skipgram only.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class WordVectors:
         self._say = say
         self._stop_requested = stop_requested
         self.stored_: StoredModel | None = None
+        self._blocks = 0
 
     def fit(self, sentences: Iterable[str] | Corpus) -> "WordVectors":
         """Learn from sentences, their words separated by spaces, or from a corpus."""
@@ -114,6 +119,8 @@ class WordVectors:
         self.stored_ = stored
         training = _Training(self, stored, rules)
         training.begin_rows()
+        if self._collective.size > 1:
+            training.share(self._collective)
         progress = Progress(vocabulary.tokens * self.epochs, self.learning_rate, self._say)
         for epoch in range(self.epochs):
             self._epoch(epoch, corpus, training, progress)
@@ -124,9 +131,18 @@ class WordVectors:
         progress.say_total()
         return self
 
+    def _blocks_apart(self) -> int:
+        """Sending a model takes time in proportion to its size, which training must outweigh."""
+        assert self.stored_ is not None
+        bytes_sent = self.stored_.input.nbytes + self.stored_.output.nbytes
+        wanted = bytes_sent // 4 // BLOCK_BYTES
+        most = self._blocks // (self._collective.size * MEETINGS_IN_EPOCH)
+        return max(LEAST_BLOCKS_APART * self.threads, min(wanted, most))
+
     def _counted(self, corpus: Corpus) -> Vocabulary:
         vocabulary = Vocabulary()
         for block in corpus():
+            self._blocks += 1
             vocabulary.count(block)
             if self._stop_requested():
                 break
@@ -141,12 +157,12 @@ class WordVectors:
         return vocabulary
 
     def _epoch(self, epoch: int, corpus: Corpus, training: "_Training", progress: Progress) -> None:
-        """One pass over this host's share of the blocks, averaged with the others' in between."""
+        """One pass over this host's share of the blocks, shared with the others in between."""
         group = self._collective
         share = islice(corpus(), group.rank, None, group.size)
         piece = 0
         while True:
-            blocks = share if group.size == 1 else islice(share, BLOCKS_BETWEEN_AVERAGES)
+            blocks = share if group.size == 1 else islice(share, self._blocks_apart())
             before = progress.done
             first = (epoch << 40) + (piece << 20)
             training.pass_over(blocks, progress, first)
@@ -154,7 +170,7 @@ class WordVectors:
                 return
             done = progress.done - before
             progress.add(int(group.sum(np.array(done))) - done)
-            training.average(group)
+            training.bring_together()
             piece += 1
             if not group.any(done > 0 and not self._stop_requested()):
                 return
@@ -227,6 +243,7 @@ class _Training:
     def __init__(self, model: WordVectors, stored: StoredModel, rules: FeatureRules) -> None:
         self._model = model
         self._stored = stored
+        self._shared: list[SharedMatrix] = []
         words, counts = stored.vocabulary.entries()
         self._keep = keep_chances(counts, model.sampling_threshold)
         self._noise = noise_table(counts)
@@ -250,9 +267,9 @@ class _Training:
         )
 
     def begin_rows(self) -> None:
-        """Fill the rows that are in use with uniform numbers in -0.5/dim..0.5/dim."""
+        """Fill the rows that are in use with uniform numbers in -1/dim..1/dim."""
         model, stored = self._model, self._stored
-        bound, words = 0.5 / model.vector_dim, stored.vocabulary.words
+        bound, words = 1 / model.vector_dim, stored.vocabulary.words
         fill_uniform(stored.input[:words], model.vector_dim, bound, model.seed)
         if self._rows[0] is not None:
             used = np.unique(self._rows[0])
@@ -260,6 +277,12 @@ class _Training:
             numbers = np.empty((len(used), model.vector_dim), np.float32)
             fill_uniform(numbers, model.vector_dim, bound, model.seed + 1)
             stored.input[used, : model.vector_dim] = numbers
+
+    def share(self, group: Collective) -> None:
+        """Remember the model that all hosts begin with."""
+        self._shared = [
+            SharedMatrix(matrix, group) for matrix in (self._stored.input, self._stored.output)
+        ]
 
     def pass_over(self, blocks: Iterator[bytes], progress: Progress, first: int) -> None:
         """Train on the blocks; ``first`` tells their random numbers from other blocks'."""
@@ -291,10 +314,10 @@ class _Training:
             raise MemoryError
         progress.add(tokens)
 
-    def average(self, group: Collective) -> None:
-        """Make the hosts' models their mean."""
-        for matrix in (self._stored.input, self._stored.output):
-            matrix[:] = group.sum(matrix) / np.float32(group.size)
+    def bring_together(self) -> None:
+        """Make one model of all hosts'."""
+        for matrix in self._shared:
+            matrix.bring_together()
 
 
 def keep_chances(counts: Int64s, threshold: float) -> NDArray[np.uint64]:
