@@ -16,7 +16,7 @@ from sagebrush.algorithms.catboost.model_ids import MODEL_IDS
 CSV = "text/csv"
 CATBOOST = Environment(
     "catboost",
-    ("catboost>=1.2.8,<2", "numpy>=2", "scipy", "pyarrow>=17", "orjson", "httptools"),
+    ("catboost==1.2.10", "numpy>=2", "scipy", "pyarrow>=17", "orjson", "httptools"),
 )
 """For a server whose own interpreter has no catboost."""
 

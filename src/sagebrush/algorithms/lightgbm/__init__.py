@@ -15,7 +15,7 @@ from sagebrush.algorithms.lightgbm.model_ids import MODEL_IDS
 
 CSV = "text/csv"
 LIGHTGBM = Environment(
-    "lightgbm", ("lightgbm>=4.6,<5", "numpy>=2", "scipy", "pyarrow>=17", "orjson", "httptools")
+    "lightgbm", ("lightgbm==4.7.0", "numpy>=2", "scipy", "pyarrow>=17", "orjson", "httptools")
 )
 """For a server whose own interpreter has no lightgbm."""
 
