@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagebrush.algorithms.blazing_text.classification import top_labels
+from sagebrush.algorithms.blazing_text.classification import huffman_ways, top_labels
 from sagebrush.algorithms.blazing_text.fasttext_file import (
     SKIPGRAM,
     SUPERVISED,
@@ -44,6 +44,18 @@ def test_classifiers_of_fasttext_answer_as_in_fasttext(name):
         assert chances == sorted(chances, reverse=True)
         wanted = [expected[label] for label in labels]
         np.testing.assert_allclose(chances, wanted, atol=tolerance, rtol=0)
+
+
+def test_the_tree_of_labels_is_that_of_fasttext():
+    """loss.cc takes a leaf only if it is rarer than the next inner node; leaves from the last."""
+    ways = huffman_ways((4, 2, 2, 2, 2))
+    assert ways == [
+        [(3, False)],
+        [(1, True), (2, True), (3, True)],
+        [(1, False), (2, True), (3, True)],
+        [(0, True), (2, False), (3, True)],
+        [(0, False), (2, False), (3, True)],
+    ]
 
 
 @pytest.mark.parametrize("name", ["skipgram_chars", "cbow"])
@@ -115,12 +127,17 @@ def damaged(content: bytes, what: str) -> bytes:
         return content[: header + 20] + struct.pack("<q", 4) + content[header + 28 :]
     if what == "size":
         return content[:header] + struct.pack("<i", 10**9) + content[header + 4 :]
+    if what == "quantised":
+        matrices = 2 * 17 + 4 * 4 * (29 + 60 + 29)
+        return content[:-matrices] + b"\1" + content[1 - matrices :]
     if what == "bucket":
         return content[:40] + struct.pack("<i", 10**6) + content[44:]
     return b""
 
 
-@pytest.mark.parametrize("what", ["magic", "version", "pruned", "size", "bucket", "empty"])
+@pytest.mark.parametrize(
+    "what", ["magic", "version", "pruned", "quantised", "size", "bucket", "empty"]
+)
 def test_a_file_that_is_no_model_is_refused(tmp_path, what):
     path = tmp_path / "model.bin"
     path.write_bytes(damaged((MODELS / "skipgram_chars.bin").read_bytes(), what))
