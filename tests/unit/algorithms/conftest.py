@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.algorithms.trivial_algorithm import CARD
 
 import sagebrush.algorithms
 
@@ -13,8 +14,7 @@ import sagebrush.algorithms
 @pytest.fixture
 def trivial(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of an algorithm that only adds, registered for one test."""
-    cards = {"trivial": "tests.unit.algorithms.trivial_algorithm:CARD"}
-    monkeypatch.setattr(sagebrush.algorithms, "_CARDS", cards)
+    monkeypatch.setattr(sagebrush.algorithms, "_cards", lambda: {"trivial": CARD})
     return "trivial"
 
 

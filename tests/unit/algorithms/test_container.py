@@ -139,7 +139,8 @@ def test_sigterm_ends_training_in_order(container_root, fail):
     (root / "input/data/train/a.csv").write_text("1,2,3")
     code = (
         "import sys, sagebrush.algorithms as a; from pathlib import Path;"
-        "a._CARDS = {'trivial': 'tests.unit.algorithms.trivial_algorithm:CARD'};"
+        "from tests.unit.algorithms.trivial_algorithm import CARD;"
+        "a._cards = lambda: {'trivial': CARD};"
         "from sagebrush.algorithms.container import train_main;"
         "sys.exit(train_main('trivial', Path(sys.argv[1])))"
     )

@@ -16,7 +16,8 @@ from sagebrush.algorithms.serving import serve_main
 
 SERVE = (
     "import sys, sagebrush.algorithms as a; from pathlib import Path;"
-    "a._CARDS = {'trivial': 'tests.unit.algorithms.trivial_algorithm:CARD'};"
+    "from tests.unit.algorithms.trivial_algorithm import CARD;"
+    "a._cards = lambda: {'trivial': CARD};"
     "from sagebrush.algorithms.serving import serve_main;"
     "sys.exit(serve_main('trivial', Path(sys.argv[1]), socket_path=sys.argv[2]))"
 )

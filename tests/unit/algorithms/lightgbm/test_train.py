@@ -210,3 +210,10 @@ def test_several_hosts_train_one_model(tmp_path, distribution):
     alone = trained(PLAIN | {"objective": "regression"}, rows, target, (other, truth))
     error = np.sqrt(np.mean((found - truth) ** 2))
     assert error < 1.1 * np.sqrt(np.mean((alone.predict(other) - truth) ** 2))
+
+
+def test_the_two_names_of_the_training_channel_are_one(tmp_path):
+    text = labelled(*table()[::-1])
+    files = {"training/a.csv": text, "train/a.csv": text}
+    assert run(tmp_path, "lightgbm", files, problem_type="regression") == 2
+    assert "the same one" in (tmp_path / "output/failure").read_text()
