@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install kernels demo test unit e2e lint types docs bench bench-algorithms sdk-environments clean
+.PHONY: install kernels demo test unit e2e lint types docs bench bench-algorithms bench-tuning sdk-environments clean
 
 install: $(STAMP)
 
@@ -58,6 +58,10 @@ bench: install
 # Every built-in algorithm beside what a user would pick instead; hours. ONLY=kmeans,pca QUICK=1
 bench-algorithms: install
 	$(BIN)/python -m benchmarks.side_by_side $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+# The tuner beside Optuna, syne-tune and BoTorch: many hours, resumable. ARGUMENTS='--seeds 5 --only Branin'
+bench-tuning: install
+	$(BIN)/python -m benchmarks.tuning $(if $(QUICK),--quick) $(ARGUMENTS)
 
 clean:
 	rm -rf $(VENV) .envs

@@ -22,6 +22,18 @@ REQUIREMENTS = {
     "mlserver": ("mlserver", "mlserver-xgboost", "xgboost-cpu"),
     "litserve": ("litserve", "xgboost-cpu"),
     "bentoml": ("bentoml", "xgboost-cpu"),
+    # BoTorch through syne-tune; its quantile regression imports the three last ones.
+    "tuning": (
+        "optuna>=5",
+        "syne-tune>=0.16",
+        "torch",
+        "botorch",
+        "xgboost",
+        "scikit-learn",
+        "huggingface_hub",
+        "fastparquet",
+        "h5py",
+    ),
     "algorithms": tuple(
         line for line in _LISTED.read_text("utf-8").split("\n") if line and line[0] != "#"
     ),
