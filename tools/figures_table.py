@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import comparison
+
 _BEGIN, _END = "<!-- figures -->", "<!-- /figures -->"
 _OBJECT_PEERS = ("moto_server", "ministack")
 _MODEL_PEERS = ("mlserver", "litserve", "bentoml")
 Row = tuple[str, str, str]
 
 
-def filled(readme: str, figures: dict[str, Any] | None) -> str:
+def filled(
+    readme: str, figures: dict[str, Any] | None, compared: dict[str, Any] | None = None
+) -> str:
     """Return README with the part between its two marks written anew.
+
+    `figures` come from `make bench`, `compared` from `make bench-algorithms`.
 
     Raises:
         ValueError: README has not exactly one such part.
@@ -21,15 +27,16 @@ def filled(readme: str, figures: dict[str, Any] | None) -> str:
     _, closed, after = rest.partition(_END)
     if not found or not closed or _BEGIN in after:
         raise ValueError(f"README needs one {_BEGIN} … {_END}")
-    return f"{before}{_BEGIN}\n{table(figures)}{_END}{after}"
+    return f"{before}{_BEGIN}\n{table(figures, compared)}{_END}{after}"
 
 
-def table(figures: dict[str, Any] | None) -> str:
+def table(figures: dict[str, Any] | None, compared: dict[str, Any] | None = None) -> str:
     """Return the table, or where the figures come from when none are kept yet."""
     if figures is None:
         return "`make bench` measures this machine and its peers, and prints the figures.\n"
-    parts = (_startup, _control, _objects, _jobs, _invocations, _algorithms)
+    parts = (_startup, _control, _objects, _jobs, _invocations)
     rows = [row for part in parts for row in part(figures)]
+    rows += comparison.rows(compared) if compared else ()
     lines = [("figure", "Sagebrush", "peers (times better)"), ("---",) * 3, *rows]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     system = str(figures["machine"]).partition("-")[0]
@@ -96,20 +103,6 @@ def _invocations(figures: dict[str, Any]) -> Iterator[Row]:
         yield f"InvokeEndpoint, XGBoost, {clients}", _served(ours), _joined(peers)
 
 
-def _algorithms(figures: dict[str, Any]) -> Iterator[Row]:
-    """Yield the largest size of each task: time, memory and quality beside each peer."""
-    largest: dict[str, int] = {}
-    for name in figures.get("algorithms", {}):
-        task, _, rows = name.rpartition("-")
-        largest[task] = max(int(rows), largest.get(task, 0))
-    for task, rows in largest.items():
-        (_, ours), *others = figures["algorithms"][f"{task}-{rows}"].items()
-        peers = [
-            _peer(name, _trained(item), item["seconds"] / ours["seconds"]) for name, item in others
-        ]
-        yield f"{task}, {rows:,} rows", _trained(ours), _joined(peers)
-
-
 def _peer(name: str, value: str, ratio: float) -> str:
     return f"{name} {value} (**{ratio:.1f}×**)"
 
@@ -124,9 +117,3 @@ def _rate(per_second: float) -> str:
 
 def _served(item: dict[str, float]) -> str:
     return f"{item['per_second']:,.0f}/s, p99 {item['p99_ms']:.1f} ms"
-
-
-def _trained(item: dict[str, Any]) -> str:
-    return (
-        f"{item['seconds']:.2f} s, {item['peak_mb']:.0f} MB, {item['figure']} {item['quality']:.4g}"
-    )

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import comparison
 import figures_table
 from sagebrush.algorithms import algorithm_names, card_of
 from sagebrush.algorithms.card import Card, Channel, load_attribute
@@ -77,7 +78,10 @@ def pages() -> dict[Path, str]:
         for name in algorithm_names()
     }
     figures = json.loads(FIGURES_FILE.read_text("utf-8")) if FIGURES_FILE.exists() else None
-    written[readme] = figures_table.filled(readme.read_text("utf-8"), figures)
+    compared = json.loads(comparison.KEPT.read_text("utf-8")) if comparison.KEPT.exists() else None
+    if compared is not None:
+        written[DOCS / "algorithms" / "comparison.md"] = _MARK + comparison.page(compared)
+    written[readme] = figures_table.filled(readme.read_text("utf-8"), figures, compared)
     return written
 
 

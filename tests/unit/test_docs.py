@@ -93,13 +93,6 @@ def test_the_figures_become_a_table(generator: ModuleType) -> None:
             "moto_server": {"1 KiB": {"put_per_s": 5.0, "get_per_s": 4.0}},
             "ministack": {"not_measured": "does not install"},
         },
-        "algorithms": {
-            f"kmeans-{rows}": {
-                "sagebrush": _trained(seconds=1.0),
-                "peer": _trained(seconds=rows / 10),
-            }
-            for rows in (9, 20)
-        },
     }
     readme = "before\n<!-- figures -->\nold\n<!-- /figures -->\nafter"
     filled = generator.figures_table.filled(readme, figures)
@@ -108,11 +101,47 @@ def test_the_figures_become_a_table(generator: ModuleType) -> None:
     assert "old" not in filled
     assert "| ListTrainingJobs, 10 jobs | 900/s | moto_server 30/s (**30.0×**) |" in filled
     assert "| S3 GET, 1 KiB | 80/s | moto_server 4.0/s (**20.0×**) |" in filled
-    assert "kmeans, 20 rows" in filled
-    assert "kmeans, 9 rows" not in filled
-    assert "peer 2.00 s, 50 MB, inertia 0.5 (**2.0×**)" in filled
     assert "Measured on Linux with 2 CPUs." in filled
 
 
-def _trained(seconds: float) -> dict[str, object]:
-    return {"seconds": seconds, "peak_mb": 50, "figure": "inertia", "quality": 0.5}
+def test_the_algorithms_comparison_becomes_a_page_and_rows(generator: ModuleType) -> None:
+    comparison = generator.comparison
+    figure = {"cpu_s": 1.0, "peak_mb": 60.4}
+    measured = {
+        "machine": "Linux-6.1-x86_64",
+        "cpus": 2,
+        "measurements": {
+            "pca | sagebrush | 900 | 1": {"seconds": 0.5, **figure},
+            "pca | peer | 900 | 1": {"seconds": 1.5, **figure},
+            "pca | slow | 900 | 1": {"over_limit_s": 120.0},
+        },
+        "tasks": {
+            "pca": {
+                "summary": "ten components",
+                "numbers_per_row": 100,
+                "sizes": [90, 900],
+                "quality_rows": 90,
+                "quality": {"name": "variance kept", "higher_is_better": True},
+                "contenders": {
+                    name: {"growth_exponent": None, "qualities": {"1": 0.8, "2": 0.9}}
+                    for name in ("sagebrush", "peer", "slow")
+                },
+                "targets": [
+                    {"verdict": "PASS", "target": "2x faster than peer", "detail": "3.00x"}
+                ],
+            },
+            "not measured": {},
+        },
+    }
+    kept = comparison.condensed(measured)
+    page = comparison.page(kept)
+    assert "| sagebrush | 0.50 s | 1.00 s | 60 MB |  | 0.85 ± 0.071 |" in page
+    assert "| slow | > 120 s |" in page
+    assert "- PASS: 2x faster than peer (3.00x)" in page
+    assert list(comparison.rows(kept)) == [
+        (
+            "pca, 900 rows: time, variance kept",
+            "0.50 s, 0.85 ± 0.071",
+            "peer 1.50 s, 0.85 ± 0.071 (**3.0×**)",
+        )
+    ]
