@@ -14,7 +14,7 @@ LEAST_EPOCHS = 3
 
 
 def falls_behind(curve: Curve, finished: Sequence[Curve]) -> bool:
-    """Whether the median rule stops a trial.
+    """Whether the median rule stops a trial; ``finished`` are running averages of other trials.
 
     After each epoch its best objective so far is compared with the median, over the finished
     trials, of their running averages up to the same epoch; worse means stop (Golovin et al.,
@@ -24,7 +24,7 @@ def falls_behind(curve: Curve, finished: Sequence[Curve]) -> bool:
     age = len(curve)
     if age < LEAST_EPOCHS:
         return False
-    averages = [sum(each[:age]) / age for each in finished if len(each) >= age]
+    averages = [each[age - 1] for each in finished if len(each) >= age]
     if len(averages) < LEAST_FINISHED_TRIALS:
         return False
     return min(curve) > median(averages)

@@ -55,25 +55,27 @@ class Brackets:
         return min(bisect_right(bounds, drawn * total), deepest)
 
 
-def falls_short(
+def stopping_rung(
     brackets: Brackets,
     bracket: int,
     curve: Sequence[float],
     seen: int,
     others: Sequence[Sequence[float]],
-) -> bool:
-    """Whether a trial ends here, after what it reached since ``seen`` units of resource.
+) -> int | None:
+    """The rung at which a trial ends, of those it reached since ``seen`` units of resource.
 
     ``curve`` is its objective after each unit, less being better; ``others`` are the curves of the
-    other trials of its bracket. The latest rung that was passed since decides.
+    other trials of its bracket, each no longer than the rung at which it was ended. Rungs decide in
+    their order. None if the trial goes on.
     """
-    if len(curve) >= brackets.maximum:
-        return True
-    passed = [rung for rung in brackets.rungs(bracket) if seen < rung <= len(curve)]
-    if not passed:
-        return False
-    rung = passed[-1]
-    reached = sorted([each[rung - 1] for each in others if len(each) >= rung])
+    for rung in brackets.rungs(bracket):
+        if seen < rung <= len(curve) and _is_beaten(curve, rung, others):
+            return rung
+    return None
+
+
+def _is_beaten(curve: Sequence[float], rung: int, others: Sequence[Sequence[float]]) -> bool:
+    reached = [each[rung - 1] for each in others if len(each) >= rung]
     # The first ones at a rung cannot be compared with anything.
     if len(reached) + 1 < REDUCTION:
         return False

@@ -6,7 +6,7 @@ from sagebrush.tuning.early_stopping import falls_behind, running_averages
 from sagebrush.tuning.grid import grid_configuration, grid_size
 from sagebrush.tuning.random_search import random_configuration
 from sagebrush.tuning.spaces import Categorical, Continuous, Integer, Space, SpaceError
-from sagebrush.tuning.successive_halving import Brackets, falls_short
+from sagebrush.tuning.successive_halving import Brackets, stopping_rung
 
 MIXED = Space(
     (Continuous("x", 1e-3, 1.0, "Logarithmic"), Integer("n", 1, 9), Categorical("c", ("a", "b")))
@@ -42,8 +42,9 @@ def test_a_grid_of_numbers_is_refused_by_name():
 
 
 def test_the_median_rule_compares_the_best_so_far_with_average_curves():
-    finished = [[1.0, 0.8, 0.6], [0.9, 0.7, 0.5], [1.1, 0.9, 0.7], [1.0, 0.9, 0.8]]
-    assert running_averages(finished[0]) == pytest.approx([1.0, 0.9, 0.8])
+    curves = [[1.0, 0.8, 0.6], [0.9, 0.7, 0.5], [1.1, 0.9, 0.7], [1.0, 0.9, 0.8]]
+    finished = [running_averages(each) for each in curves]
+    assert finished[0] == pytest.approx([1.0, 0.9, 0.8])
     # Averages after 3 epochs: 0.8, 0.7, 0.9, 0.9; their median is 0.85.
     assert not falls_behind([2.0, 1.5, 0.84], finished)
     assert falls_behind([2.0, 1.5, 0.86], finished)
@@ -71,21 +72,24 @@ def test_brackets_begin_later_and_later():
 def test_a_trial_goes_on_if_it_is_among_the_best_third_at_its_rung():
     brackets = Brackets(1, 9)
     others = [[9, 9, value] for value in (0.5, 0.4, 0.9, 0.8, 0.7)]
-    assert not falls_short(brackets, 1, [9, 9, 0.45], 0, others)
-    assert falls_short(brackets, 1, [9, 9, 0.6], 0, others)
-    assert not falls_short(brackets, 1, [9, 0.6], 0, others)
-    assert not falls_short(brackets, 1, [9, 9, 0.6], 0, others[:1])
-    assert falls_short(brackets, 1, [0.0] * 9, 0, [])
+    assert stopping_rung(brackets, 1, [9, 9, 0.45], 0, others) is None
+    assert stopping_rung(brackets, 1, [9, 9, 0.6], 0, others) == 3
+    assert stopping_rung(brackets, 1, [9, 0.6], 0, others) is None
+    assert stopping_rung(brackets, 1, [9, 9, 0.6], 0, others[:1]) is None
+    assert stopping_rung(brackets, 1, [0.0] * 9, 0, []) is None
 
 
-def test_a_rung_is_passed_once_even_when_news_come_in_batches():
+def test_rungs_decide_in_their_order_however_news_come_in_batches():
     brackets = Brackets(1, 27)
     others = [[0.0, 0.0, value, 0.0, 0.0] for value in (0.1, 0.2, 0.3)]
-    curve = [5.0, 5.0, 0.9, 0.9, 0.9]
-    assert falls_short(brackets, 0, curve, 1, others)
-    assert not falls_short(brackets, 0, curve, 3, others)
+    curve = [-1.0, 5.0, 0.9, 0.9, 0.9]
+    assert stopping_rung(brackets, 0, curve, 0, others) == 3
+    assert stopping_rung(brackets, 0, curve, 1, others) == 3
+    assert stopping_rung(brackets, 0, curve, 3, others) is None
+    late = [5.0, 5.0, -1.0]
+    assert stopping_rung(brackets, 0, late, 0, others) == 1
 
 
 def test_equal_objectives_are_not_held_against_a_trial():
     others = [[1.0]] * 8
-    assert not falls_short(Brackets(1, 9), 0, [1.0], 0, others)
+    assert stopping_rung(Brackets(1, 9), 0, [1.0], 0, others) is None

@@ -73,3 +73,13 @@ def over_runtime(wanted_s: int, limit_s: int) -> ApiError:
         f" {limit_s} Seconds, with current utilization of 0 Seconds and a request delta of"
         f" {wanted_s} Seconds. Please contact AWS support to request an increase for this limit.",
     )
+
+
+def over_quota(what: str, limit: int, used: int, wanted: int) -> ApiError:
+    """A request goes beyond another service limit of the account."""
+    return ApiError(
+        "ResourceLimitExceeded",
+        f"The account-level service limit '{what}' is {limit}, with current utilization of {used}"
+        f" and a request delta of {wanted}. Please contact AWS support to request an increase for"
+        " this limit.",
+    )

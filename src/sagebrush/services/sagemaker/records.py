@@ -33,7 +33,7 @@ class Progress:
     host's log already in the log store. `ending` says why the processes were told to stop
     (`stop`, `wait`, `interrupt`), else is empty. `interruptions` and `retries` count why there was
     another attempt.
-    `curve` holds every value of the metric that is tuned, if there is one.
+    `curve` holds every value of the metric that is tuned, if there is one; None is not a number.
     """
 
     transitions: list[dict[str, Any]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Progress:
     attempt: int = 0
     interruptions: int = 0
     retries: int = 0
-    curve: list[float] = field(default_factory=list)
+    curve: list[float | None] = field(default_factory=list)
     running_s: float = 0.0
     attempt_started: float | None = None
     log_epoch: int = 0

@@ -16,6 +16,7 @@ TABLES = {
     "hyper-parameter-tuning-job": "sagemaker_tuning_jobs",
     "model": "sagemaker_models",
     "training-job": "sagemaker_training_jobs",
+    "transform-job": "sagemaker_transform_jobs",
 }
 
 
@@ -31,8 +32,10 @@ def require_resource(context: Context, arn: str) -> None:
         raise faults.invalid(f"Invalid or unsupported resource ARN: {arn}")
     if (parsed.account, parsed.region) != (context.account, context.region):
         raise faults.invalid(f"The resource {arn} belongs to another account or region.")
+    # An ARN may have a name in lower case, of a resource whose names differ by more than case.
+    case = " COLLATE NOCASE" if kind == "hyper-parameter-tuning-job" else ""
     row = context.db.one(
-        f"SELECT 1 FROM {TABLES[kind]} WHERE account = ? AND region = ? AND name = ?",
+        f"SELECT 1 FROM {TABLES[kind]} WHERE account = ? AND region = ? AND name = ?{case}",
         (parsed.account, parsed.region, name),
     )
     if row is None:

@@ -13,6 +13,8 @@ from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults, records, searching
 from sagebrush.services.sagemaker.descriptions import describe, job_arn
 from sagebrush.services.sagemaker.tagging import tags_by_arn
+from sagebrush.services.sagemaker.tuning import records as tuning_records
+from sagebrush.services.sagemaker.tuning.descriptions import describe as describe_tuning_job
 
 _PAGE = 10
 
@@ -63,6 +65,17 @@ def _training_jobs(context: Context) -> list[dict[str, Any]]:
     return documents
 
 
+def _tuning_jobs(context: Context) -> list[dict[str, Any]]:
+    jobs = tuning_records.jobs_of(context.db, context.account, context.region)
+    documents = [describe_tuning_job(context.db, job, context.now) for job in jobs]
+    tags = tags_by_arn(context.db, [each["HyperParameterTuningJobArn"] for each in documents])
+    for document in documents:
+        document.pop("Autotune", None)  # no member of a search result
+        document["Tags"] = tags.get(document["HyperParameterTuningJobArn"], [])
+    return documents
+
+
 _SEARCHABLE = {
+    "HyperParameterTuningJob": _Searchable(_tuning_jobs, "HyperParameterTuningJobArn"),
     "TrainingJob": _Searchable(_training_jobs, "TrainingJobArn"),
 }

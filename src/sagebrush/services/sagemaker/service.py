@@ -28,6 +28,7 @@ _RESOURCES = (
     "search",
     "tags",
     "training_jobs",
+    "transform_jobs",
     "tuning_jobs",
 )
 _NAMES_SHOWN = 20
@@ -38,6 +39,9 @@ _BACKGROUND = {
     ),
     "tuning.scheduling": (
         "SELECT 1 FROM sagemaker_tuning_jobs WHERE status IN ('InProgress', 'Stopping') LIMIT 1"
+    ),
+    "transform.running": (
+        "SELECT 1 FROM sagemaker_transform_jobs WHERE status IN ('InProgress', 'Stopping') LIMIT 1"
     ),
     "hosting.deployments": "SELECT 1 FROM sagemaker_endpoints LIMIT 1",
 }
@@ -74,6 +78,12 @@ def _status(platform: Platform) -> dict[str, Any]:
             row["status"]: row["number"]
             for row in rows(
                 "SELECT status, count(*) AS number FROM sagemaker_training_jobs GROUP BY status"
+            )
+        },
+        "tuning_jobs": {
+            row["status"]: row["number"]
+            for row in rows(
+                "SELECT status, count(*) AS number FROM sagemaker_tuning_jobs GROUP BY status"
             )
         },
         "running_jobs": [

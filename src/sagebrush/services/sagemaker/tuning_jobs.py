@@ -8,39 +8,40 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sagebrush.base.arns import Arn, partition_of
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults, tagging
-from sagebrush.services.sagemaker import records as training_records
-from sagebrush.services.sagemaker.tuning import history, records
-from sagebrush.services.sagemaker.tuning.children import child_summary
-from sagebrush.services.sagemaker.tuning.definitions import Definition, definitions_of
-from sagebrush.services.sagemaker.tuning.records import Trial, TuningJob, TuningState
+from sagebrush.services.sagemaker.tuning import records
+from sagebrush.services.sagemaker.tuning.definitions import definitions_of
+from sagebrush.services.sagemaker.tuning.descriptions import (
+    describe,
+    listed,
+    summary_of,
+    tuning_arn,
+)
+from sagebrush.services.sagemaker.tuning.records import TuningJob, TuningState
 from sagebrush.services.sagemaker.tuning.scheduling import scheduler_of
+from sagebrush.services.sagemaker.tuning.warm_start import inheritance
 from sagebrush.services.sagemaker.tuning_requests import checked_tuning_request
 
 _PAGE = 10
 _SORT_COLUMNS = {"Name": "name", "CreationTime": "created", "Status": "status"}
-_NOT_DESCRIBED = ("Tags", "HyperParameterTuningJobName")
-
-
-def _tuning_arn(account: str, region: str, name: str) -> str:
-    resource = f"hyper-parameter-tuning-job/{name.lower()}"
-    return str(Arn(partition_of(region), "sagemaker", region, account, resource))
 
 
 def create_hyper_parameter_tuning_job(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Accept a tuning job; the scheduler begins its first trials once this is committed."""
     name = request["HyperParameterTuningJobName"]
-    arn = _tuning_arn(context.account, context.region, name)
+    arn = tuning_arn(context.account, context.region, name)
     if records.find_job(context.db, context.account, context.region, name) is not None:
         raise faults.name_in_use("Hyper-parameter tuning job", arn)
     request = checked_tuning_request(context, request)
+    inherited = inheritance(context, request)
     given = request["HyperParameterTuningJobConfig"].get("RandomSeed")
     state = TuningState(seed=secrets.randbelow(1 << 31) if given is None else given)
     scope = (context.account, context.region)
-    records.insert_job(context.db, scope, name, request, state, context.now)
+    identifier = records.insert_job(context.db, scope, name, request, state, context.now)
+    if inherited is not None:
+        records.insert_inherited(context.db, identifier, *inherited)
     tagging.add_tags(context.db, arn, request.get("Tags", ()))
     scheduler_of(context.platform).wake()
     return {"HyperParameterTuningJobArn": arn}
@@ -51,72 +52,7 @@ def describe_hyper_parameter_tuning_job(
 ) -> dict[str, Any]:
     """Tell everything about a tuning job: what was asked, counters, the best trial so far."""
     job = _require(context, request["HyperParameterTuningJobName"])
-    definitions = definitions_of(job.request)
-    trials = records.trials_of(context.db, job.id)
-    told = {key: value for key, value in job.request.items() if key not in _NOT_DESCRIBED}
-    told |= _head(context, job, trials)
-    best = history.best_of(trials, definitions)
-    if best is not None:
-        told["BestTrainingJob"] = _trial_summary(context, best, definitions)
-    if job.state.failure_reason is not None:
-        told["FailureReason"] = job.state.failure_reason
-    details: dict[str, Any] = {
-        "NumberOfTrainingJobsObjectiveNotImproving": history.not_improving(trials, definitions)
-    }
-    if job.state.convergence_detected is not None:
-        details["ConvergenceDetectedTime"] = job.state.convergence_detected
-    told["TuningJobCompletionDetails"] = details
-    told["ConsumedResources"] = {
-        "RuntimeInSeconds": round((job.ended or context.now) - job.created)
-    }
-    return told
-
-
-def _head(context: Context, job: TuningJob, trials: list[Trial]) -> dict[str, Any]:
-    """What describing and listing both tell."""
-    told: dict[str, Any] = {
-        "HyperParameterTuningJobName": job.name,
-        "HyperParameterTuningJobArn": _tuning_arn(job.account, job.region, job.name),
-        "HyperParameterTuningJobStatus": job.status,
-        "CreationTime": job.created,
-        "LastModifiedTime": job.modified,
-        "TrainingJobStatusCounters": history.status_counters(
-            [(_status(context, trial), False) for trial in trials]
-        ),
-        "ObjectiveStatusCounters": history.objective_counters(trials),
-    }
-    if job.ended is not None:
-        told["HyperParameterTuningEndTime"] = job.ended
-    return told
-
-
-def _status(context: Context, trial: Trial) -> str:
-    if trial.summary is not None:
-        return str(trial.summary["TrainingJobStatus"])
-    child = training_records.job_by_id(context.db, trial.training_job_id)
-    return child.status if child is not None else "Failed"
-
-
-def _trial_summary(context: Context, trial: Trial, definitions: list[Definition]) -> dict[str, Any]:
-    summary = trial.summary
-    if summary is None:
-        child = training_records.job_by_id(context.db, trial.training_job_id)
-        summary = {} if child is None else child_summary(child)
-    definition = definitions[trial.definition]
-    told = {
-        **summary,
-        "TunedHyperParameters": trial.hyperparameters,
-        "ObjectiveStatus": trial.objective_status,
-    }
-    if definition.name:
-        told["TrainingJobDefinitionName"] = definition.name
-    if trial.objective is not None:
-        told["FinalHyperParameterTuningJobObjectiveMetric"] = {
-            "Type": definition.direction,
-            "MetricName": definition.metric,
-            "Value": trial.objective,
-        }
-    return told
+    return describe(context.db, job, context.now)
 
 
 def list_hyper_parameter_tuning_jobs(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -138,20 +74,13 @@ def list_hyper_parameter_tuning_jobs(context: Context, request: dict[str, Any]) 
         (*values, limit + 1),
     )
     shown = rows[:limit]
+    jobs = [records.job_by_id(context.db, row["id"]) for row in shown]
     answer: dict[str, Any] = {
-        "HyperParameterTuningJobSummaries": [_listed(context, row["id"]) for row in shown]
+        "HyperParameterTuningJobSummaries": [listed(context.db, job) for job in jobs if job]
     }
     if len(rows) > limit:
         answer["NextToken"] = encode_token([shown[-1]["place"], shown[-1]["id"]])
     return answer
-
-
-def _listed(context: Context, identifier: int) -> dict[str, Any]:
-    job = records.job_by_id(context.db, identifier)
-    assert job is not None  # read in the same transaction
-    config = job.request["HyperParameterTuningJobConfig"]
-    told = _head(context, job, records.trials_of(context.db, identifier))
-    return {**told, "Strategy": config["Strategy"], "ResourceLimits": config["ResourceLimits"]}
 
 
 def _filters(context: Context, request: dict[str, Any]) -> tuple[list[str], list[Any]]:
@@ -173,36 +102,52 @@ def _filters(context: Context, request: dict[str, Any]) -> tuple[list[str], list
 def list_training_jobs_for_hyper_parameter_tuning_job(
     context: Context, request: dict[str, Any]
 ) -> dict[str, Any]:
-    """Tell a page of a tuning job's training jobs."""
+    """Tell a page of a tuning job's training jobs, by name unless asked otherwise.
+
+    Sorted by the objective, those without one are left out.
+    """
     job = _require(context, request["HyperParameterTuningJobName"])
-    definitions = definitions_of(job.request)
-    trials = records.trials_of(context.db, job.id)
-    told = [(_trial_summary(context, trial, definitions), trial) for trial in trials]
-    if wanted := request.get("StatusEquals"):
-        told = [each for each in told if each[0].get("TrainingJobStatus") == wanted]
     by = request.get("SortBy", "Name")
     descending = request.get("SortOrder", "Ascending") == "Descending"
-    told.sort(key=lambda each: _sort_key(by, each[0], each[1]), reverse=descending)
-    start = 0
+    places = _places(context, job, by, request.get("StatusEquals"))
+    places.sort(reverse=descending)
     if token := request.get("NextToken"):
-        (last,) = decode_token(token, kinds=(int,))
-        start = next(
-            (i + 1 for i, (_, trial) in enumerate(told) if trial.number == last), len(told)
-        )
+        last = _position(token, by)
+        places = [place for place in places if (place < last if descending else place > last)]
     limit = request.get("MaxResults", _PAGE)
-    shown = told[start : start + limit]
-    answer: dict[str, Any] = {"TrainingJobSummaries": [summary for summary, _ in shown]}
-    if start + limit < len(told):
-        answer["NextToken"] = encode_token([shown[-1][1].number])
+    definitions = definitions_of(job.request)
+    shown = [records.trial_of(context.db, job.id, number) for _, number in places[:limit]]
+    answer: dict[str, Any] = {
+        "TrainingJobSummaries": [
+            summary_of(context.db, job, trial, definitions) for trial in shown if trial
+        ]
+    }
+    if len(places) > limit:
+        answer["NextToken"] = encode_token(list(places[limit - 1]))
     return answer
 
 
-def _sort_key(by: str, summary: dict[str, Any], trial: Trial) -> Any:
-    if by == "FinalObjectiveMetricValue":
-        return (trial.objective is not None, trial.objective or 0.0)
-    if by == "CreationTime":
-        return (summary.get("CreationTime", 0.0), trial.number)
-    return summary.get("TrainingJobStatus" if by == "Status" else "TrainingJobName", "")
+def _places(context: Context, job: TuningJob, by: str, status: str | None) -> list[tuple[Any, int]]:
+    """The (sort key, number) of the trials to list."""
+    running = records.running_statuses(context.db, job.id)
+    places: list[tuple[Any, int]] = []
+    for trial in records.trials_of(context.db, job.id):
+        current = running.get(trial.number, trial.status)
+        if status is not None and current != status:
+            continue
+        if by != "FinalObjectiveMetricValue":
+            # Numbers grow with the time of creation.
+            keys = {"Name": trial.training_job_name, "Status": current, "CreationTime": 0.0}
+            places.append((keys[by], trial.number))
+        elif trial.objective is not None:
+            places.append((trial.objective, trial.number))
+    return places
+
+
+def _position(token: str, by: str) -> tuple[Any, int]:
+    text = by in ("Name", "Status")
+    key, number = decode_token(token, kinds=(str if text else float, int))
+    return key, number
 
 
 def stop_hyper_parameter_tuning_job(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -218,15 +163,16 @@ def stop_hyper_parameter_tuning_job(context: Context, request: dict[str, Any]) -
         found.status = "Stopping"
         found.modified = context.now
 
-    records.change(context.db, job.id, apply)
-    scheduler_of(context.platform).wake()
+    if job.status != "Stopping":
+        records.change(context.db, job.id, apply)
+        scheduler_of(context.platform).wake()
     return {}
 
 
 def delete_hyper_parameter_tuning_job(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Forget a tuning job that is over; its training jobs stay."""
     job = _require(context, request["HyperParameterTuningJobName"])
-    arn = _tuning_arn(job.account, job.region, job.name)
+    arn = tuning_arn(job.account, job.region, job.name)
     if not job.is_over:
         raise faults.in_use(
             f"Hyper-parameter tuning job {arn} is in status {job.status} and cannot be deleted."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sagebrush.services.sagemaker.jobs.logs import MetricScanner
 
 from .conftest import ACCOUNT, KMEANS, Server
@@ -61,5 +63,5 @@ def test_built_in_metrics_match_their_lines() -> None:
     assert list(scanner.scan("[3]#011train-rmse:0.5#011validation-rmse:0.75")) == [
         ("validation:rmse", 0.75)
     ]
-    assert list(scanner.scan("[3]#011validation-rmse:inf")) == []
+    assert list(scanner.scan("[3]#011validation-rmse:inf")) == [("validation:rmse", math.inf)]
     assert list(scanner.scan("nothing")) == []

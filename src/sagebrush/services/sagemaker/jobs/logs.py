@@ -37,7 +37,7 @@ class MetricScanner:
         self._patterns = [(item["Name"], re.compile(item["Regex"])) for item in definitions]
 
     def scan(self, line: str) -> Iterator[tuple[str, float]]:
-        """Yield the name and finite value of every metric that a line tells."""
+        """Yield the name and value, which may be no number, of every metric that a line tells."""
         for name, pattern in self._patterns:
             matched = pattern.search(line)
             if matched is None:
@@ -46,8 +46,7 @@ class MetricScanner:
                 value = float(matched.group(1))
             except (ValueError, TypeError):
                 continue  # the group took part in no match, or caught a word: no value
-            if math.isfinite(value):
-                yield name, value
+            yield name, value
 
 
 class LogCollector:
@@ -128,9 +127,11 @@ class LogCollector:
     def _note(self, job: TrainingJob, found: Sequence[tuple[str, float]], now: float) -> None:
         job.progress.log_offsets = dict(self._offsets)
         for name, value in found:
-            job.progress.metrics[name] = {"MetricName": name, "Value": value, "Timestamp": now}
+            finite = math.isfinite(value)
+            if finite:
+                job.progress.metrics[name] = {"MetricName": name, "Value": value, "Timestamp": now}
             if name == self._tuned:
-                job.progress.curve.append(value)
+                job.progress.curve.append(value if finite else None)
 
     def _put(self, host: str, lines: Sequence[str]) -> None:
         stamp_ms = int(self._platform.clock.now() * 1000)
@@ -148,7 +149,11 @@ class LogCollector:
         if not found:
             return
         dimensions = {"TrainingJobName": self._job.name}
-        data = [MetricDatum(name, dimensions, now, value) for name, value in found]
+        data = [
+            MetricDatum(name, dimensions, now, value)
+            for name, value in found
+            if math.isfinite(value)
+        ]
         self._platform.metrics.put(self._job.account, self._job.region, NAMESPACE, data)
 
     def _stream(self, host: str) -> str:

@@ -110,12 +110,17 @@ class TrainingRunner:
 
     def _begin(self, job: TrainingJob) -> None:
         beside = self._running_count()
-        run = JobRun(self._platform, job.id, beside=beside, at_end=self.wake)
+        run = JobRun(self._platform, job.id, beside=beside, at_end=lambda: self._ended(job.id))
         self._runs[job.id] = run
         if job.status == "Stopping":
             run.stop.set()
         task = self._platform.spawn(self._carry(run), f"training job {job.name}")
         self._tasks[job.id] = task
+
+    def _ended(self, job_id: int) -> None:
+        """Give the job's room to another one, and tell who waits for its end."""
+        events.tell(self._platform, job_id)
+        self.wake()
 
     async def _carry(self, run: JobRun) -> None:
         delay_s = 0.0
@@ -134,7 +139,6 @@ class TrainingRunner:
             self._tasks.pop(run.job_id, None)
             self._held.discard(run.job_id)
             run.ended.set()
-            events.tell(self._platform, run.job_id)
             if not self._closing:
                 asyncio.get_running_loop().call_later(delay_s, self.wake)
 

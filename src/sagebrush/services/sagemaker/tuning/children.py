@@ -16,22 +16,33 @@ def outcome_of_child(
 ) -> Trial | None:
     """Return the trial with what came of it; None while its training job goes on.
 
-    A job that failed, that was deleted, or that never told its objective has none. One that was
-    stopped early has the last it told.
+    A job that failed, that was deleted, that never told its objective or whose last objective was
+    no number has none. One that was stopped early has the last it told.
     """
     if child is None:
-        return replace(trial, objective_status="Failed")
+        return replace(trial, objective_status="Failed", status="Failed")
     if not child.is_over:
         return None
-    told = child.progress.metrics.get(definition.metric)
-    value = float(told["Value"]) if told and child.status != "Failed" else None
+    value = _objective(child, definition)
+    reason = child.progress.failure_reason or ""
     return replace(
         trial,
         objective_status="Failed" if value is None else "Succeeded",
         objective=value,
+        status=child.status,
+        retryable=child.status == "Failed" and reason.startswith("InternalServerError"),
         summary=child_summary(child),
         curve=child.progress.curve,
     )
+
+
+def _objective(child: TrainingJob, definition: Definition) -> float | None:
+    told = child.progress.metrics.get(definition.metric)
+    curve = child.progress.curve
+    diverged = bool(curve) and curve[-1] is None
+    if child.status == "Failed" or told is None or diverged:
+        return None
+    return float(told["Value"])
 
 
 def child_summary(child: TrainingJob) -> dict[str, Any]:

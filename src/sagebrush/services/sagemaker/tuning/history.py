@@ -27,10 +27,20 @@ def cost(trial: Trial, definitions: Sequence[Definition]) -> float:
 
 
 def not_improving(trials: Sequence[Trial], definitions: Sequence[Definition]) -> int:
-    """Return how many trials have ended since the best one, in the order they began."""
-    done = [trial for trial in trials if trial.objective is not None]
-    best = best_of(done, definitions)
-    return 0 if best is None else sum(trial.number > best.number for trial in done)
+    """Return how many trials with an objective came after the last that improved by 1 %.
+
+    In the order they began. Source: the API reference of BestObjectiveNotImproving.
+    """
+    best, count = None, 0
+    for trial in trials:
+        if trial.objective is None:
+            continue
+        value = cost(trial, definitions)
+        if best is None or value < best - _IMPROVEMENT * abs(best):
+            best, count = value, 0
+        else:
+            count += 1
+    return count
 
 
 def reason_to_end(
@@ -57,7 +67,7 @@ def reason_to_end(
     if patience is not None and not_improving(trials, definitions) >= patience:
         return "not-improving"
     convergence = criteria.get("ConvergenceDetected", {}).get("CompleteOnConvergence")
-    if convergence == "Enabled" and has_converged(trials, definitions):
+    if convergence == "Enabled" and job.state.convergence_detected is not None:
         return "converged"
     return ""
 

@@ -91,6 +91,6 @@ def _reported(job: TuningJob, trial: Trial) -> ReportedTrial:
         objective=trial.objective,
         started_s=None if started is None else started - job.created,
         duration_s=None if started is None or ended is None else ended - started,
-        curve=trial.curve,
+        curve=[value for value in trial.curve if value is not None],
         reason=summary.get("FailureReason", ""),
     )
