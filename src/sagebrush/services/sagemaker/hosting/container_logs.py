@@ -1,4 +1,4 @@
-"""What model servers print, in the log group of their endpoint."""
+"""What model servers print, in the log group of their endpoint or transform job."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from sagebrush.services.sagemaker.hosting.records import Resource
 _log = logging.getLogger(__name__)
 
 
-class ContainerLogs:
-    """Brings the output of one endpoint's model servers into the log store; a fleet's observer.
+class ServerLogs:
+    """Brings the output of model servers into streams of one log group.
 
     Lines and the offset behind them are stored together, so that nothing is lost or told twice
     however the server ends.
     """
 
-    def __init__(self, platform: Platform, endpoint: Resource) -> None:
+    def __init__(self, platform: Platform, account: str, region: str, group: str) -> None:
         self._platform = platform
-        self._endpoint = endpoint
+        self._account = account
+        self._region = region
+        self._group = group
         self._followers: dict[Path, tuple[str, asyncio.Task[None]]] = {}
 
-    def server_started(self, variant: str, ordinal: int, directory: Path) -> None:  # noqa: ARG002
+    def begin(self, stream: str, directory: Path) -> None:
         """Follow a process's output from where it was last read."""
-        stream = f"{variant}/{instance_id(directory)}"
         task = self._platform.spawn(self._follow(stream, directory), f"log of {directory}")
         self._followers[directory] = stream, task
 
-    async def server_ended(self, directory: Path) -> None:
+    async def end(self, directory: Path) -> None:
         """Store the last of a process's output."""
         stream, task = self._followers.pop(directory, ("", None))
         if task is None:
@@ -46,9 +47,17 @@ class ContainerLogs:
             self._store(stream, path, batch)
         self._platform.db.execute("DELETE FROM sagemaker_hosting_logs WHERE path = ?", (str(path),))
 
-    def tell(self, variant: str, line: str) -> None:
-        """Add a line of the platform's own to a variant's log."""
-        self._put(f"{variant}/platform", [line])
+    def put(self, stream: str, lines: Sequence[str]) -> None:
+        """Add lines to a stream."""
+        now_ms = int(self._platform.clock.now() * 1000)
+        self._platform.logs.put(
+            self._account,
+            self._region,
+            self._group,
+            stream,
+            [(now_ms, line) for line in lines if line],
+            create=True,
+        )
 
     async def _follow(self, stream: str, directory: Path) -> None:
         path = directory / f"{MEMBER_NAME}.log"
@@ -66,22 +75,30 @@ class ContainerLogs:
 
     def _store(self, stream: str, path: Path, batch: Batch) -> None:
         with self._platform.db.transaction():
-            self._put(stream, batch.lines)
+            self.put(stream, batch.lines)
             self._platform.db.execute(
                 "INSERT OR REPLACE INTO sagemaker_hosting_logs VALUES (?, ?)",
                 (str(path), batch.offset),
             )
 
-    def _put(self, stream: str, lines: Sequence[str]) -> None:
-        now_ms = int(self._platform.clock.now() * 1000)
-        self._platform.logs.put(
-            self._endpoint.account,
-            self._endpoint.region,
-            log_group(self._endpoint.name),
-            stream,
-            [(now_ms, line) for line in lines if line],
-            create=True,
-        )
+
+class ContainerLogs(ServerLogs):
+    """Brings the output of one endpoint's model servers into the log store; a fleet's observer."""
+
+    def __init__(self, platform: Platform, endpoint: Resource) -> None:
+        super().__init__(platform, endpoint.account, endpoint.region, log_group(endpoint.name))
+
+    def server_started(self, variant: str, ordinal: int, directory: Path) -> None:  # noqa: ARG002
+        """Follow a process's output from where it was last read."""
+        self.begin(f"{variant}/{instance_id(directory)}", directory)
+
+    async def server_ended(self, directory: Path) -> None:
+        """Store the last of a process's output."""
+        await self.end(directory)
+
+    def tell(self, variant: str, line: str) -> None:
+        """Add a line of the platform's own to a variant's log."""
+        self.put(f"{variant}/platform", [line])
 
 
 def log_group(endpoint_name: str) -> str:

@@ -79,14 +79,14 @@ class HostMetrics:
     def _cpu_seconds(self) -> dict[str, tuple[float, int]]:
         """Return CPU seconds used and bytes resident of each host's processes."""
         record = read_shim(self._directory) or {}
-        return {name: _tree_usage(pid) for name, pid in record.get("members", {}).items()}
+        return {name: tree_usage(pid) for name, pid in record.get("members", {}).items()}
 
 
-def _tree_usage(pid: int) -> tuple[float, int]:
+def tree_usage(pid: int) -> tuple[float, int]:
     """Return CPU seconds used and bytes resident of a process and all below it."""
     cpu_s, resident_bytes = _process_usage(pid)
     for child in _children(pid):
-        child_cpu_s, child_bytes = _tree_usage(child)
+        child_cpu_s, child_bytes = tree_usage(child)
         cpu_s += child_cpu_s
         resident_bytes += child_bytes
     return cpu_s, resident_bytes

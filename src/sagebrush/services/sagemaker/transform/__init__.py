@@ -1,0 +1,1 @@
+"""What carries a transform job from its row to its outputs: list, split, ask, assemble, store."""

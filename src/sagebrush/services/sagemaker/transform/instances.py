@@ -1,0 +1,184 @@
+"""One instance of a transform job: a model server process and the requests sent to it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sagebrush.engines.fleets import (
+    Answer,
+    ModelServer,
+    ServerLostError,
+    ServerTimeoutError,
+    StartError,
+    compose,
+)
+from sagebrush.engines.fleets.errors import FleetError, NobodyListensError
+from sagebrush.run.spec import ProcessSpec
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker.hosting.serving import Placement, specification
+from sagebrush.services.sagemaker.jobs.errors import JobFailure
+from sagebrush.services.sagemaker.runtimes import Runtime
+from sagebrush.services.sagemaker.transform.errors import FileFailure
+from sagebrush.services.sagemaker.transform.logs import InstanceLogs
+from sagebrush.services.sagemaker.transform.records import TransformJob
+from sagebrush.services.sagemaker.transform.settings import Settings, container_variables
+
+_START_TIMEOUT_S = 240.0
+_ADVICE_TIMEOUT_S = 10.0
+_STOP_GRACE_S = 5.0
+_HEALTH_POLL_S = 0.01
+_SAMPLE_INTERVAL_S = 60.0
+_RETRY_PAUSE_S = 0.1
+_DETAIL_CHARACTERS = 1024
+_ADVICE = compose("GET", "/execution-parameters", ())
+
+
+class TransformInstance:
+    """A model server of a job, started again when it dies."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        job: TransformJob,
+        ordinal: int,
+        folder: Path,
+        model_folder: Path,
+        runtime: Runtime,
+    ) -> None:
+        self.ordinal = ordinal
+        self.logs = InstanceLogs(platform, job, ordinal)
+        make_spec = specification(platform, _placement(job, model_folder), runtime)
+
+        def make(directory: Path) -> ProcessSpec:
+            return make_spec(directory)
+
+        self._server = ModelServer(
+            platform.supervisor, folder, make, self.logs.server_started, self.logs.server_ended
+        )
+        source, output = job.request["TransformInput"], job.request["TransformOutput"]
+        given = (("content-type", source.get("ContentType")), ("accept", output.get("Accept")))
+        self._headers = [(name, value) for name, value in given if value]
+        self._alone = asyncio.Lock()
+        self._sampling: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take over the process an earlier server left, or start one.
+
+        Raises:
+            JobFailure: it does not become healthy.
+        """
+        self.logs.open()
+        try:
+            await self._server.start(_START_TIMEOUT_S)
+        except StartError as error:
+            raise JobFailure(
+                "AlgorithmError: Model container failed to respond to ping; Please ensure /ping"
+                f" endpoint is implemented and responds with an HTTP 200 status code: {error}"
+            ) from error
+        self._sampling = asyncio.create_task(self._sample())
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._sampling is not None:
+            self._sampling.cancel()
+        await self._server.stop(_STOP_GRACE_S)
+
+    async def advice(self) -> dict[str, Any]:
+        """Return what the container answers to /execution-parameters; nothing if it has none."""
+        try:
+            answer = await self._server.request(_ADVICE, _ADVICE_TIMEOUT_S)
+        except FleetError:
+            return {}
+        if answer.status != 200:
+            return {}
+        try:
+            document = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    async def ask(self, payload: bytes, settings: Settings) -> bytes:
+        """Return what the container answers to a payload, repeating what may go well next time.
+
+        Raises:
+            FileFailure: it refuses the payload, or fails it more often than it may.
+        """
+        message = compose("POST", "/invocations", self._headers, payload)
+        failure = await self._attempt(message, settings.timeout_s)
+        if isinstance(failure, bytes):
+            return failure
+        # One at a time: what kills the process must not use up the attempts of the others.
+        async with self._alone:
+            for number in range(settings.retries):
+                if failure.kind == "ClientError":
+                    break
+                await asyncio.sleep(_RETRY_PAUSE_S * 2**number)
+                again = await self._attempt(message, settings.timeout_s)
+                if isinstance(again, bytes):
+                    return again
+                failure = again
+        raise failure
+
+    async def _attempt(self, message: bytes, timeout_s: float) -> bytes | FileFailure:
+        try:
+            answer = await self._answer(message, timeout_s)
+        except ServerTimeoutError as error:
+            return FileFailure(
+                "AlgorithmError", "Unable to get response from algorithm", str(error)
+            )
+        except ServerLostError as error:
+            return FileFailure(
+                "AlgorithmError", "Unable to get response from algorithm", str(error)
+            )
+        return answer.body if 200 <= answer.status < 300 else _refusal(answer)
+
+    async def _answer(self, message: bytes, timeout_s: float) -> Answer:
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + _START_TIMEOUT_S
+        while True:
+            try:
+                if self._server.healthy:
+                    return await self._server.request(message, timeout_s)
+            except NobodyListensError:
+                # It has ended; that is noticed in a moment and it comes back.
+                if loop.time() > patience:
+                    raise
+            if loop.time() > patience:
+                raise ServerLostError("the model server does not come back")
+            await asyncio.sleep(_HEALTH_POLL_S)
+
+    async def _sample(self) -> None:
+        while True:
+            await asyncio.sleep(_SAMPLE_INTERVAL_S)
+            self.logs.sample()
+
+
+def _refusal(answer: Answer) -> FileFailure:
+    text = answer.body.decode(errors="replace").strip()[:_DETAIL_CHARACTERS]
+    if 400 <= answer.status < 500 and answer.status != 429:
+        return FileFailure("ClientError", str(answer.status), text)
+    return FileFailure(
+        "AlgorithmError", f"Bad HTTP status received from algorithm: {answer.status}", text
+    )
+
+
+def _placement(job: TransformJob, model_folder: Path) -> Placement:
+    container = job.progress.container
+    variables: dict[str, str] = (
+        container.get("Environment", {})
+        | job.request.get("Environment", {})
+        | container_variables(job.request)
+    )
+    return Placement(
+        job.name,
+        job.region,
+        job.account,
+        {"InstanceType": job.request["TransformResources"]["InstanceType"]},
+        container | {"Environment": variables},
+        job.progress.isolated,
+        model_folder,
+    )
