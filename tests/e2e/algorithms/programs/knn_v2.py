@@ -30,10 +30,13 @@ estimator = KNN(
 )
 train = estimator.record_set(rows[:2400], labels[:2400])
 test = estimator.record_set(rows[2400:], labels[2400:], channel="test")
-estimator.fit([train, test], logs=True)
+# The SDK's own waits look every 10 and 30 seconds.
+estimator.fit([train, test], wait=False)
+session.logs_for_job(estimator.latest_training_job.name, wait=True, poll=0.2)
 job = estimator.latest_training_job.describe()
 
-predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.m5.large")
+predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.m5.large", wait=False)
+session.wait_for_endpoint(predictor.endpoint_name, poll=0.2)
 answers = predictor.predict(rows[2400:])
 found = [answer.label["predicted_label"].float32_tensor.values[0] for answer in answers]
 runtime = session.sagemaker_runtime_client

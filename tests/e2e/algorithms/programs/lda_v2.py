@@ -32,10 +32,13 @@ estimator = LDA(
 )
 train = estimator.record_set(rows[:1800])
 test = estimator.record_set(rows[1800:], channel="test")
-estimator.fit([train, test], mini_batch_size=1800, logs=True)
+# The SDK's own waits look every 10 and 30 seconds.
+estimator.fit([train, test], mini_batch_size=1800, wait=False)
+session.logs_for_job(estimator.latest_training_job.name, wait=True, poll=0.2)
 job = estimator.latest_training_job.describe()
 
-predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.c4.xlarge")
+predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.c4.xlarge", wait=False)
+session.wait_for_endpoint(predictor.endpoint_name, poll=0.2)
 answers = predictor.predict(rows[1800:])
 found = [list(answer.label["topic_mixture"].float32_tensor.values) for answer in answers]
 predictor.delete_model()

@@ -25,10 +25,13 @@ estimator = PCA(
 )
 train = estimator.record_set(rows)
 test = estimator.record_set(rows[:500], channel="test")
-estimator.fit([train, test], logs=True)
+# The SDK's own waits look every 10 and 30 seconds.
+estimator.fit([train, test], wait=False)
+session.logs_for_job(estimator.latest_training_job.name, wait=True, poll=0.2)
 job = estimator.latest_training_job.describe()
 
-predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.m5.large")
+predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.m5.large", wait=False)
+session.wait_for_endpoint(predictor.endpoint_name, poll=0.2)
 answers = predictor.predict(rows[:500])
 found = np.array([list(answer.label["projection"].float32_tensor.values) for answer in answers])
 predictor.delete_model()

@@ -30,10 +30,13 @@ train: RecordSet = estimator.record_set(rows)
 test: RecordSet = estimator.record_set(
     rows[:2000], labels[:2000], channel="test", encrypt=True, distribution="FullyReplicated"
 )
-estimator.fit([train, test], logs=True)
+# The SDK's own waits look every 10 and 30 seconds.
+estimator.fit([train, test], wait=False)
+session.logs_for_job(estimator.latest_training_job.name, wait=True, poll=0.2)
 job = estimator.latest_training_job.describe()
 
-predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.m4.xlarge")
+predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.m4.xlarge", wait=False)
+session.wait_for_endpoint(predictor.endpoint_name, poll=0.2)
 answers = predictor.predict(rows[2000:])
 scores = np.array([answer.label["score"].float32_tensor.values[0] for answer in answers])
 predictor.delete_model()

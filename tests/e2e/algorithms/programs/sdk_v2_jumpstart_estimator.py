@@ -14,8 +14,11 @@ estimator = JumpStartEstimator(
     role=sagemaker.get_execution_role(),
     sagemaker_session=session,
 )
-estimator.fit({os.environ["CHANNEL"]: data})
-predictor = estimator.deploy(instance_type="ml.m5.large")
+# The SDK's own waits look every 10 and 30 seconds.
+estimator.fit({os.environ["CHANNEL"]: data}, wait=False)
+session.logs_for_job(estimator.latest_training_job.name, wait=True, poll=0.2)
+predictor = estimator.deploy(instance_type="ml.m5.large", wait=False)
+session.wait_for_endpoint(predictor.endpoint_name, poll=0.2)
 answer = predictor.predict("1,0,0,0,0,0,0,0\n-1,0,0,0,0,0,0,0")
 predictor.delete_predictor()
 print()

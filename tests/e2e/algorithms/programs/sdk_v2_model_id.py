@@ -52,7 +52,9 @@ estimator = Estimator(
     output_path=f"s3://{session.default_bucket()}/output",
     sagemaker_session=session,
 )
-estimator.fit({channel: f"{data}/train", "validation": f"{data}/validation"}, logs=True)
+# The SDK's own waits look every 10 and 30 seconds.
+estimator.fit({channel: f"{data}/train", "validation": f"{data}/validation"}, wait=False)
+session.logs_for_job(estimator.latest_training_job.name, wait=True, poll=0.2)
 
 deploy_image, deploy_script = retrieved("inference")
 predictor = estimator.deploy(
@@ -61,7 +63,9 @@ predictor = estimator.deploy(
     entry_point="inference.py",
     image_uri=deploy_image,
     source_dir=deploy_script,
+    wait=False,
 )
+session.wait_for_endpoint(predictor.endpoint_name, poll=0.2)
 test = (
     boto3.client("s3")
     .get_object(
