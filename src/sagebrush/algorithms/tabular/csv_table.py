@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
@@ -69,8 +70,11 @@ class TableReader:
 
     ``categorical`` are indices of features, counted without the label. ``labelled`` says that the
     first column is the label, ``whole_labels`` that it holds whole numbers. ClientError names file
-    and row of a cell that is no number, of a label that is missing or not as it must be, and of a
-    row with more or fewer cells than the first.
+    and row of a cell that is no number, or infinite in a labelled row, of a label that is missing
+    or not as it must be, and of a row with more or fewer cells than the first.
+
+    ``negative_label`` is the error for the first label below 0, None if there is none: whether it
+    is one depends on the other labels.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class TableReader:
         self._labels: list[Numbers] = []
         self._codes: dict[int, list[NDArray[np.int32]]] = {each: [] for each in self._categorical}
         self._words: dict[int, dict[str, int]] = {each: {} for each in self._categorical}
+        self.negative_label: ClientError | None = None
 
     def read(self, streams: Iterable[DataStream]) -> Table:
         """The rows of all streams, one after the other; shape (0, 0) if there are none."""
@@ -146,6 +151,8 @@ class TableReader:
                 self._labels.append(labels)
             else:
                 numbers[:, place - self._offset] = column
+        if self._offset:
+            self._check_features(numbers, block, name, rows_before)
         self._blocks.append(numbers)
 
     def _arrow_columns(self, block: bytes) -> list[Any] | None:
@@ -204,15 +211,29 @@ class TableReader:
         wrong = ~np.isfinite(labels)
         if self._whole_labels:
             wrong |= labels != np.rint(labels)
-        if not wrong.any():
-            return
-        first = int(np.flatnonzero(wrong)[0])
-        places = [place for place, line in enumerate(_lines(block), rows_before + 1) if line]
-        value = labels[first]
-        if np.isnan(value):
-            raise _flaw(name, places[first], "its label is missing")
-        wanted = "a whole number" if np.isfinite(value) else "a finite number"
-        raise _flaw(name, places[first], f"its label {value} is not {wanted}")
+        if wrong.any():
+            first = int(wrong.argmax())
+            value, row = labels[first], _row_number(block, first, rows_before)
+            if np.isnan(value):
+                raise _flaw(name, row, "its label is missing")
+            wanted = "a whole number" if np.isfinite(value) else "a finite number"
+            raise _flaw(name, row, f"its label {value} is not {wanted}")
+        negative = labels < 0
+        if self._whole_labels and self.negative_label is None and negative.any():
+            first = int(negative.argmax())
+            reason = (
+                f"its label {labels[first]:g} is no class; labels are whole numbers from 0 on, "
+                "or -1 and 1"
+            )
+            self.negative_label = _flaw(name, _row_number(block, first, rows_before), reason)
+
+    def _check_features(self, numbers: Numbers, block: bytes, name: str, rows_before: int) -> None:
+        infinite = np.isinf(numbers)
+        if infinite.any():
+            first, feature = np.unravel_index(int(infinite.argmax()), infinite.shape)
+            row = _row_number(block, int(first), rows_before)
+            column = int(feature) + self._offset + 1
+            raise _flaw(name, row, f"column {column} holds {numbers[first, feature]}")
 
     def _table(self) -> Table:
         numbers = _joined(self._blocks, self._columns, self._offset)
@@ -257,6 +278,12 @@ def _small_rows(body: bytes) -> Numbers | None:
 
 def _lines(block: bytes) -> Iterator[str]:
     return iter(block.decode("utf-8", "replace").splitlines())
+
+
+def _row_number(block: bytes, place: int, rows_before: int) -> int:
+    """The number in its file of a block's row, for which empty lines count."""
+    numbers = (number for number, line in enumerate(_lines(block), rows_before + 1) if line)
+    return next(itertools.islice(numbers, place, None))
 
 
 def _cells(line: str) -> list[str]:

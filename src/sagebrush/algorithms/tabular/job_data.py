@@ -43,7 +43,9 @@ def read_data(
     hosts = group or Collective()
     files = find_data(context.channels)
     whole = problem_type == CLASSIFICATION
-    training = TableReader(files.categorical, whole_labels=whole).read(files.training)
+    reader = TableReader(files.categorical, whole_labels=whole)
+    training = reader.read(files.training)
+    negative_label = reader.negative_label
     _require_rows(training, context.channels[TRAINING].name)
     labels = _labels(training)
     if files.validation is None:
@@ -62,6 +64,8 @@ def read_data(
     _require_rows(training, context.channels[TRAINING].name)
     _require_rows(validation, VALIDATION)
     classes = Classes.among(hosts.concatenate(np.unique(labels))) if whole else None
+    if negative_label is not None and classes is not None and classes.labels != (-1, 1):
+        raise negative_label
     return JobData(training, validation, files.categorical, classes)
 
 

@@ -63,7 +63,7 @@ def test_regression_is_the_librarys(tmp_path, capsys):
 def test_classification_is_the_librarys_under_the_datas_own_labels(tmp_path, classes, capsys):
     (rows, score), (other, other_score) = table(), table(100, 1)
     edges = np.quantile(score, np.linspace(0, 1, classes + 1)[1:-1])
-    labels = np.array([-1, 4, 7])[:classes]
+    labels = np.array([1, 4, 7])[:classes]
     target = labels[np.searchsorted(edges, score)]
     truth = labels[np.searchsorted(edges, other_score)]
     files = {"training/a.csv": labelled(target, rows), "validation/b.csv": labelled(truth, other)}

@@ -65,7 +65,7 @@ def test_classification_is_the_librarys_under_the_datas_own_labels(tmp_path, cla
     (rows, score), (other, other_score) = table(), table(100, 1)
     edges = np.quantile(score, np.linspace(0, 1, classes + 1)[1:-1])
     target, truth = np.searchsorted(edges, score), np.searchsorted(edges, other_score)
-    labels = np.array([-1, 4, 7])[:classes]
+    labels = np.array([1, 4, 7])[:classes]
     files = {
         "train/a.csv": labelled(labels[target], rows),
         "validation/b.csv": labelled(labels[truth], other),

@@ -17,5 +17,9 @@ EXAMPLES = (
             "test:recall",
             "test:accuracy",
         ),
+        bad_data={
+            "label_out_of_range": "the train channel reads no labels",
+            "single_class": "the train channel reads no labels",
+        },
     ),
 )

@@ -76,6 +76,8 @@ def test_what_pandas_takes_for_missing_is_missing(cell):
         ("y,f\n1,2\n", r"row 1 of train/0: column 1 holds 'y'.*must not have a header row"),
         ("1,2\n\n1,2,3\n", r"row 3 of train/0: it has 3 columns, expected 2"),
         ("1,2\n,2\n", r"row 2 of train/0: its label is missing"),
+        ("1,2\n\n1,-inf\n", r"row 3 of train/0: column 2 holds -inf"),
+        ("1,2\n1,1e400\n", r"row 2 of train/0: column 2 holds inf"),
         ("1,2\ninf,2\n", r"row 2 of train/0: its label inf is not a finite number"),
         ("1,1_000\n", r"'1_000', which is not a number"),
         ("1\n2\n", r"a label and no features"),

@@ -46,6 +46,17 @@ def test_a_single_class_is_refused(channels, tmp_path):
         read_data(context, "classification")
 
 
+def test_a_negative_label_is_no_class_but_beside_its_opposite(channels, tmp_path):
+    files = {"training/a.csv": "0,1\n1,2\n" * 4, "training/b.csv": "0,1\n\n-1,2\n"}
+    with pytest.raises(ClientError, match=r"row 3 of training/b\.csv: its label -1 is no class"):
+        read_data(TrainingContext(tmp_path, {}, channels(files)), "classification")
+    regression = read_data(TrainingContext(tmp_path, {}, channels(files)), "regression")
+    assert regression.classes is None
+    signs = channels({"training/a.csv": "-1,1\n1,2\n" * 4, "training/b.csv": "1,2\n"})
+    found = read_data(TrainingContext(tmp_path, {}, signs), "classification")
+    assert found.classes.labels == (-1, 1)
+
+
 def test_validation_rows_are_as_wide_as_training_rows(channels, tmp_path):
     files = {"training/a.csv": "0,1\n1,2\n", "validation/b.csv": "0,1,2\n"}
     with pytest.raises(ClientError, match=r"row 1 of validation/b.csv: it has 3 columns"):
