@@ -245,6 +245,8 @@ class InstanceWork:
                 await self._file(file, folder)
             except FileFailure as failure:
                 self._failed(file, failure)
+            except OSError as error:
+                self._failed(file, FileFailure("InternalServerError", str(error)))
             else:
                 self._set(file, records.DONE)
             (folder / "input" / str(file.position)).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from sagebrush.engines.fleets import (
     compose,
 )
 from sagebrush.engines.fleets.errors import FleetError, NobodyListensError
-from sagebrush.run.spec import ProcessSpec
+from sagebrush.run.families import StartError as ProcessStartError
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting.serving import Placement, specification
 from sagebrush.services.sagemaker.jobs.errors import JobFailure
@@ -31,6 +31,7 @@ _START_TIMEOUT_S = 240.0
 _ADVICE_TIMEOUT_S = 10.0
 _STOP_GRACE_S = 5.0
 _HEALTH_POLL_S = 0.01
+_NOTICE_S = 1.0
 _SAMPLE_INTERVAL_S = 60.0
 _RETRY_PAUSE_S = 0.1
 _DETAIL_CHARACTERS = 1024
@@ -51,13 +52,12 @@ class TransformInstance:
     ) -> None:
         self.ordinal = ordinal
         self.logs = InstanceLogs(platform, job, ordinal)
-        make_spec = specification(platform, _placement(job, model_folder), runtime)
-
-        def make(directory: Path) -> ProcessSpec:
-            return make_spec(directory)
-
         self._server = ModelServer(
-            platform.supervisor, folder, make, self.logs.server_started, self.logs.server_ended
+            platform.supervisor,
+            folder,
+            specification(platform, _placement(job, model_folder), runtime),
+            self.logs.server_started,
+            self.logs.server_ended,
         )
         source, output = job.request["TransformInput"], job.request["TransformOutput"]
         given = (("content-type", source.get("ContentType")), ("accept", output.get("Accept")))
@@ -74,6 +74,8 @@ class TransformInstance:
         self.logs.open()
         try:
             await self._server.start(_START_TIMEOUT_S)
+        except ProcessStartError as error:
+            raise JobFailure(f"InternalServerError: {error}") from error
         except StartError as error:
             raise JobFailure(
                 "AlgorithmError: Model container failed to respond to ping; Please ensure /ping"
@@ -137,18 +139,36 @@ class TransformInstance:
         return answer.body if 200 <= answer.status < 300 else _refusal(answer)
 
     async def _answer(self, message: bytes, timeout_s: float) -> Answer:
-        loop = asyncio.get_running_loop()
-        patience = loop.time() + _START_TIMEOUT_S
-        while True:
+        """Send a message to the process once it serves.
+
+        A connection that ended may have done so before the message came, so it is sent once more;
+        ending again, it is taken for the message's doing.
+        """
+        for is_last in (False, True):
+            await self._until_healthy()
             try:
-                if self._server.healthy:
-                    return await self._server.request(message, timeout_s)
+                return await self._server.request(message, timeout_s)
             except NobodyListensError:
-                # It has ended; that is noticed in a moment and it comes back.
-                if loop.time() > patience:
+                if is_last:
                     raise
-            if loop.time() > patience:
+                await self._until_noticed()
+        raise AssertionError("the loop returns or raises")
+
+    async def _until_healthy(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _START_TIMEOUT_S
+        while not self._server.healthy:
+            if loop.time() > deadline:
                 raise ServerLostError("the model server does not come back")
+            await asyncio.sleep(_HEALTH_POLL_S)
+
+    async def _until_noticed(self) -> None:
+        """Wait until the end of the process, if it was that, has been noticed."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _NOTICE_S
+        while loop.time() < deadline:
+            if not self._server.healthy:
+                return
             await asyncio.sleep(_HEALTH_POLL_S)
 
     async def _sample(self) -> None:
