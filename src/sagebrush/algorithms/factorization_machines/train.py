@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sagebrush.algorithms.collective import Collective, connect
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.factorization_machines.artifact import write_model
 from sagebrush.algorithms.factorization_machines.data_checks import find_flaw
@@ -23,6 +23,7 @@ from sagebrush.algorithms.factorization_machines.kernel import STATISTICS
 from sagebrush.algorithms.factorization_machines.model import FactorizationMachine
 from sagebrush.algorithms.factorization_machines.settings import Settings
 from sagebrush.algorithms.formats.training import training_batches
+from sagebrush.algorithms.joined_hosts import joined_hosts
 from sagebrush.algorithms.logs import Log
 from sagebrush.algorithms.replay import Pass
 
@@ -41,20 +42,15 @@ def train(context: TrainingContext, parameters: dict[str, Any]) -> None:
     Every host of the job runs this on its part of the data, and every step is taken along the
     gradient of all their mini-batches.
     """
-    started = time.time()
     settings = Settings(**parameters)
-    collective = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
-    try:
+    figures: dict[str, float] = {}
+    with joined_hosts(context, ALGORITHM, figures) as collective:
         model = _fit(context, settings, collective)
         if collective.leads:
             path = context.model_dir / f"model_{context.current_host}"
             write_model(path, model.machine(), settings)
         _test(context, model, settings, collective)
-    finally:
-        collective.close()
-    ended = time.time()
-    times = {"epochs": float(model.epochs_), "totaltime": (ended - started) * 1e3}
-    context.log.metrics(ALGORITHM, "training", times, start_time_s=started, end_time_s=ended)
+        figures["epochs"] = float(model.epochs_)
 
 
 def _fit(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sagebrush.algorithms.channels import ChannelReader
-from sagebrush.algorithms.collective import Collective, connect
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.ip_insights.discriminator import ScoreCounts, area_under_curve
@@ -21,6 +21,7 @@ from sagebrush.algorithms.ip_insights.pairs import (
     unpack,
     windows,
 )
+from sagebrush.algorithms.joined_hosts import joined_hosts
 
 ALGORITHM = "AWS/IPInsights"
 SEED = 0
@@ -35,20 +36,8 @@ def train(context: TrainingContext, parameters: dict[str, Any]) -> None:
 
     Every host of the job runs this on its part of the data; the first one writes the model.
     """
-    started = time.time()
-    collective = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
-    try:
+    with joined_hosts(context, ALGORITHM) as collective:
         _Run(context, parameters, collective).execute()
-    finally:
-        collective.close()
-    ended = time.time()
-    context.log.metrics(
-        ALGORITHM,
-        "training",
-        {"totaltime": (ended - started) * 1e3},
-        start_time_s=started,
-        end_time_s=ended,
-    )
 
 
 class _Windows:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from sagebrush.algorithms.blas_threads import single_threaded_blas
-from sagebrush.algorithms.collective import Collective, connect
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.training import training_batches
+from sagebrush.algorithms.joined_hosts import joined_hosts
 from sagebrush.algorithms.kmeans.artifact import write_centers
 from sagebrush.algorithms.kmeans.model import KMeans
 from sagebrush.algorithms.replay import Pass, ReplayedPass
@@ -26,20 +27,8 @@ Parameters = dict[str, Any]
 
 def train(context: TrainingContext, parameters: Parameters) -> None:
     """Train on the ``train`` channel, score the ``test`` channel, write the model (first host)."""
-    started = time.time()
-    collective = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
-    try:
-        with single_threaded_blas():
-            _Run(context, parameters, collective).execute()
-    finally:
-        collective.close()
-    context.log.metrics(
-        ALGORITHM,
-        "training",
-        {"totaltime": (time.time() - started) * 1e3},
-        start_time_s=started,
-        end_time_s=time.time(),
-    )
+    with joined_hosts(context, ALGORITHM) as collective, single_threaded_blas():
+        _Run(context, parameters, collective).execute()
 
 
 class _Run:

@@ -7,12 +7,13 @@ from typing import Any, Literal
 import numpy as np
 
 from sagebrush.algorithms.blas_threads import single_threaded_blas
-from sagebrush.algorithms.collective import Collective, connect
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.row_flaws import RowFlaw, feature_flaw
 from sagebrush.algorithms.formats.training import training_batches
+from sagebrush.algorithms.joined_hosts import joined_hosts
 from sagebrush.algorithms.knn.evaluation import ClassifierScores, RegressorScores
 from sagebrush.algorithms.knn.model import KNN
 from sagebrush.algorithms.knn.settings import check_reduction_target
@@ -27,20 +28,8 @@ Parameters = dict[str, Any]
 
 def train(context: TrainingContext, parameters: Parameters) -> None:
     """Sample the ``train`` channel, index it, score the ``test`` channel (first host writes)."""
-    started = time.time()
-    collective = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
-    try:
-        with single_threaded_blas():
-            _Run(context, parameters, collective).execute()
-    finally:
-        collective.close()
-    context.log.metrics(
-        ALGORITHM,
-        "training",
-        {"totaltime": (time.time() - started) * 1e3},
-        start_time_s=started,
-        end_time_s=time.time(),
-    )
+    with joined_hosts(context, ALGORITHM) as collective, single_threaded_blas():
+        _Run(context, parameters, collective).execute()
 
 
 class _Run:

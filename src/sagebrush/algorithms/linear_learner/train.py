@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sagebrush.algorithms.collective import Collective, connect
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.training import training_batches
+from sagebrush.algorithms.joined_hosts import joined_hosts
 from sagebrush.algorithms.linear_learner.artifact import write_model
 from sagebrush.algorithms.linear_learner.data_checks import checked, find_flaw
 from sagebrush.algorithms.linear_learner.evaluation import Judgement, Metric, final_metrics
@@ -37,9 +38,8 @@ def train(context: TrainingContext, parameters: dict[str, Any]) -> None:
 
     Every host of the job runs this on its part of the data; the first one writes the model.
     """
-    started = time.time()
-    collective = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
-    try:
+    figures: dict[str, float] = {}
+    with joined_hosts(context, ALGORITHM, figures) as collective:
         settings = Settings(**parameters)
         learner = LinearLearner(**parameters, seed=SEED, collective=collective)
         _fit(context, learner, collective)
@@ -48,11 +48,7 @@ def train(context: TrainingContext, parameters: dict[str, Any]) -> None:
             path = context.model_dir / f"model_{context.current_host}"
             write_model(path, learner.model_, settings)
         _test(context, learner, collective)
-    finally:
-        collective.close()
-    ended = time.time()
-    times = {"epochs": float(learner.epochs_), "totaltime": (ended - started) * 1e3}
-    context.log.metrics(ALGORITHM, "training", times, start_time_s=started, end_time_s=ended)
+        figures["epochs"] = float(learner.epochs_)
 
 
 def _fit(context: TrainingContext, learner: LinearLearner, collective: Collective) -> None:

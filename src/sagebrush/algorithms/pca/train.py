@@ -9,10 +9,11 @@ from scipy import sparse
 
 from sagebrush.algorithms.blas_threads import single_threaded_blas
 from sagebrush.algorithms.channels import ChannelReader
-from sagebrush.algorithms.collective import Collective, connect
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.training import training_batches
+from sagebrush.algorithms.joined_hosts import joined_hosts
 from sagebrush.algorithms.pca.model import PCA
 
 ALGORITHM = "AWS/PCA"
@@ -24,20 +25,8 @@ Parameters = dict[str, Any]
 
 def train(context: TrainingContext, parameters: Parameters) -> None:
     """Sum up the ``train`` channel, write the components, score the ``test`` channel."""
-    started = time.time()
-    collective = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
-    try:
-        with single_threaded_blas():
-            _Run(context, parameters, collective).execute()
-    finally:
-        collective.close()
-    context.log.metrics(
-        ALGORITHM,
-        "training",
-        {"totaltime": (time.time() - started) * 1e3},
-        start_time_s=started,
-        end_time_s=time.time(),
-    )
+    with joined_hosts(context, ALGORITHM) as collective, single_threaded_blas():
+        _Run(context, parameters, collective).execute()
 
 
 class _Run:

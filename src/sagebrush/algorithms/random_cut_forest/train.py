@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from sagebrush.algorithms.collective import Collective, connect
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.training import training_batches
+from sagebrush.algorithms.joined_hosts import joined_hosts
 from sagebrush.algorithms.random_cut_forest.artifact import write_forest
 from sagebrush.algorithms.random_cut_forest.evaluation import (
     ScoredRows,
@@ -38,19 +39,8 @@ def train(context: TrainingContext, parameters: Parameters) -> None:
 
     A stop request ends sampling; the forest is then that of the rows seen so far.
     """
-    started = time.time()
-    collective = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
-    try:
+    with joined_hosts(context, ALGORITHM) as collective:
         _Run(context, parameters, collective).execute()
-    finally:
-        collective.close()
-    context.log.metrics(
-        ALGORITHM,
-        "training",
-        {"totaltime": (time.time() - started) * 1e3},
-        start_time_s=started,
-        end_time_s=time.time(),
-    )
 
 
 class _Run:
