@@ -27,6 +27,7 @@ def load(folder: Path) -> Any:
     model = catboost.CatBoost()
     try:
         model.load_model(str(found))
+        model.get_all_params()  # reads the parameters in the file, which serving asks for
     except catboost.CatBoostError as error:
         raise ClientError(f"{found.name} is no CatBoost model: {error}") from error
     return model

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sagebrush.algorithms.errors import AlgorithmError
 from sagebrush.algorithms.factorization_machines.machine import Machine
 from sagebrush.algorithms.factorization_machines.settings import BINARY, REGRESSOR, Settings
+from sagebrush.algorithms.formats.archive import UNREADABLE_ARCHIVE
 from sagebrush.algorithms.formats.mxnet import RowSparse, Stored, decode_stored, write_arrays
 
 MODEL_PREFIX = "model_"
@@ -107,7 +108,7 @@ def read_model(directory: Path) -> tuple[Machine, Settings]:
         if not isinstance(arrays, dict):
             raise ValueError("its parameters have no names")
         return _machine(arrays, symbol, meta)
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (*UNREADABLE_ARCHIVE, TypeError) as error:
         raise AlgorithmError(
             f"{paths[0].name} is no Factorization Machines model: {error}"
         ) from error

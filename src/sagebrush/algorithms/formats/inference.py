@@ -66,12 +66,15 @@ def decode_features(
         decoded = _DECODERS[media.name](body, media)
     except _UNREADABLE_ERRORS as error:
         raise InferenceError(400, f"{_UNREADABLE}: {_reason(error)}") from error
-    width = decoded.features.shape[1]
-    if width != feature_dim and decoded.features.shape[0]:
+    count, width = decoded.features.shape
+    if width == feature_dim:
+        return decoded
+    if count:
         raise InferenceError(
             400, f"{_UNREADABLE}: rows have {width} features, the model expects {feature_dim}"
         )
-    return decoded
+    # No instances have no width; models need one, and answer with an empty list.
+    return decoded._replace(features=np.empty((0, feature_dim), np.float32))
 
 
 def choose_accept(

@@ -4,7 +4,7 @@ AWS's image leaves an opaque ``model_algo-1`` that nothing else reads; this one 
 ``numpy.load`` opens. Only entities and prefixes that training met are in it.
 """
 
-import zipfile
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.errors import AlgorithmError
+from sagebrush.algorithms.formats.archive import UNREADABLE_ARCHIVE
 
 MODEL_PREFIX = "model_"
 FORMAT = 1
@@ -65,7 +66,7 @@ def read_model(directory: Path) -> StoredModel:
     try:
         with np.load(paths[0], allow_pickle=False) as archive:
             return _model({name: archive[name] for name in archive.files})
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (*UNREADABLE_ARCHIVE, tokenize.TokenError) as error:
         raise AlgorithmError(f"{paths[0].name} is no IP Insights model: {error}") from error
 
 

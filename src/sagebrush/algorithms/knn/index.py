@@ -151,7 +151,7 @@ def read_index(path: Path) -> Any:
             raise AlgorithmError(f"{path.name} is no index of k nearest neighbours.")
     try:
         return faiss.read_index(str(path))
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:  # a damaged header may ask for any size
         raise AlgorithmError(f"{path.name} is no index of k nearest neighbours: {error}") from error
 
 

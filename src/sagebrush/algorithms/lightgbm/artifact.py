@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.lightgbm.model_text import checked
 from sagebrush.algorithms.tabular.problem_types import CLASSIFICATION, REGRESSION, ProblemType
 
 PICKLE_NAME = "model.pkl"
@@ -51,28 +52,44 @@ def save(model: StoredModel, folder: Path) -> None:
 
 def load(folder: Path) -> StoredModel:
     """The model of a folder, ours or one of AWS's; ClientError if there is none to read."""
-    import lightgbm
-
-    try:
-        booster = lightgbm.Booster(model_str=_model_text(folder))
-    except lightgbm.basic.LightGBMError as error:
-        raise ClientError(f"The model cannot be read: {error}") from error
+    booster = _booster(_model_text(folder))
     notes = folder / NOTES_NAME
     if not notes.exists():
         return _without_notes(booster)
-    found = json.loads(notes.read_bytes())
-    return StoredModel(
-        booster,
-        found["problem_type"],
-        tuple(found["labels"]),
-        tuple(found["categorical"]),
-        {int(index): words for index, words in found["words"].items()},
-    )
+    try:
+        return _with_notes(booster, json.loads(notes.read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ClientError(f"{NOTES_NAME} has no notes on a model: {error!r}") from error
+
+
+def _booster(text: str) -> Any:
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_str=checked(text))
+    except (ValueError, lightgbm.basic.LightGBMError) as error:
+        raise ClientError(f"The model cannot be read: {error}") from error
+
+
+def _with_notes(booster: Any, notes: dict[str, Any]) -> StoredModel:
+    problem_type, labels = notes["problem_type"], tuple(map(int, notes["labels"]))
+    outputs = booster.num_model_per_iteration()
+    expected = {0} if problem_type == REGRESSION else {max(2, outputs)}
+    if problem_type not in {CLASSIFICATION, REGRESSION} or len(labels) not in expected:
+        raise ValueError(f"{len(labels)} labels do not fit a {problem_type} model of {outputs}")
+    categorical = tuple(map(int, notes["categorical"]))
+    words: dict[int, Sequence[str]] = {
+        int(index): list(words) for index, words in notes["words"].items()
+    }
+    return StoredModel(booster, problem_type, labels, categorical, words)
 
 
 def _model_text(folder: Path) -> str:
     if (folder / TEXT_NAME).exists():
-        return (folder / TEXT_NAME).read_text(encoding="utf-8")
+        try:
+            return (folder / TEXT_NAME).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ClientError(f"{TEXT_NAME} is no LightGBM model: {error}") from error
     pickles = sorted([*folder.glob("*.pkl"), *folder.glob("*.joblib")])
     if not pickles:
         raise ClientError(f"There is no model file {PICKLE_NAME} or {TEXT_NAME} in the model.")
@@ -124,8 +141,6 @@ class _Unpickler(pickle.Unpickler):
 
 def _pickled_text(path: Path) -> str:
     """The model text of a pickled Booster up to its best round."""
-    import lightgbm
-
     try:
         with path.open("rb") as stream:
             held = vars(_Unpickler(stream).load())
@@ -134,6 +149,6 @@ def _pickled_text(path: Path) -> str:
     text = held.get("_handle", held.get("handle"))
     if not isinstance(text, str):
         raise ClientError(f"{path.name} is no LightGBM model.")
-    booster = lightgbm.Booster(model_str=text)
+    booster = _booster(text)
     booster.best_iteration = int(held.get("best_iteration", 0))
     return str(booster.model_to_string())

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.errors import AlgorithmError
+from sagebrush.algorithms.formats.archive import UNREADABLE_ARCHIVE
 from sagebrush.algorithms.formats.mxnet import decode_arrays, encode_arrays
 from sagebrush.algorithms.linear_learner.linear_model import LinearModel
 from sagebrush.algorithms.linear_learner.settings import (
@@ -110,7 +111,7 @@ def read_model(directory: Path) -> tuple[LinearModel, Settings]:
         if not isinstance(arrays, dict):
             raise ValueError("its parameters have no names")
         return _model(arrays, _ops(symbol), additional if isinstance(additional, dict) else {})
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except UNREADABLE_ARCHIVE as error:
         raise AlgorithmError(f"{paths[0].name} is no Linear Learner model: {error}") from error
 
 

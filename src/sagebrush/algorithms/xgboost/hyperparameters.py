@@ -299,6 +299,7 @@ _OBSOLETE = (
         description="Of old versions; accepted without effect.",
     ),
     Flag("deterministic_histogram", description="Of training on GPUs; accepted without effect."),
+    Flag("single_precision_histogram", description="Of old versions; accepted without effect."),
     Categorical(
         "dsplit", choices=("row", "col"), description="Of old versions; accepted without effect."
     ),

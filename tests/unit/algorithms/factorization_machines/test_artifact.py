@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.unit.algorithms.damaged_archive import damaged_archives
 
 from sagebrush.algorithms.errors import AlgorithmError
 from sagebrush.algorithms.factorization_machines.artifact import read_model, write_model
@@ -160,3 +161,16 @@ def test_no_archive_is_refused(tmp_path: Path):
     (tmp_path / "model_algo-1").write_bytes(io.BytesIO(b"no zip").getvalue())
     with pytest.raises(AlgorithmError, match="no Factorization Machines model"):
         read_model(tmp_path)
+
+
+def test_a_damaged_archive_is_refused_or_read_and_nothing_else(tmp_path: Path):
+    path = tmp_path / "model_algo-1"
+    write_model(path, machine_of(), Settings(4, 2, "binary_classifier"))
+    refused = 0
+    for content in damaged_archives(path.read_bytes()):
+        path.write_bytes(content)
+        try:
+            read_model(tmp_path)
+        except AlgorithmError:
+            refused += 1
+    assert refused > 50

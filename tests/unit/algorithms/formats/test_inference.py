@@ -121,7 +121,7 @@ def test_spellings_that_only_python_takes_are_read():
 
 
 def test_no_instances_are_no_rows():
-    assert decode_features(b'{"instances": []}', "application/json", 3).features.shape[0] == 0
+    assert decode_features(b'{"instances": []}', "application/json", 3).features.shape == (0, 3)
     body, _ = encode_response({"score": np.empty(0)}, MediaType.parse("application/json"))
     assert body == b'{"predictions": []}'
 

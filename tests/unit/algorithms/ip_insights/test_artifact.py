@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.unit.algorithms.damaged_archive import damaged_archives
 
 from sagebrush.algorithms.errors import AlgorithmError
 from sagebrush.algorithms.ip_insights.artifact import read_model, write_model
@@ -60,3 +61,15 @@ def test_no_model_and_no_such_model_are_refused(folder: Path):
             np.savez(stream, **(arrays | change))
         with pytest.raises(AlgorithmError, match="model_algo-1 is no IP Insights model"):
             read_model(folder)
+
+
+def test_a_damaged_archive_is_refused_or_read_and_nothing_else(folder: Path):
+    path = folder / "model_algo-1"
+    refused = 0
+    for content in damaged_archives(path.read_bytes()):
+        path.write_bytes(content)
+        try:
+            read_model(folder)
+        except AlgorithmError:
+            refused += 1
+    assert refused > 50

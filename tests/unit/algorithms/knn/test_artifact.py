@@ -123,3 +123,12 @@ def test_missing_and_foreign_files_are_refused_by_name(saved: Path):
     (saved / "model_algo-1.json").unlink()
     with pytest.raises(AlgorithmError, match=r"no file model_algo-1\.json"):
         read_model(saved)
+
+
+def test_an_index_that_asks_for_more_memory_than_there_is_is_refused(saved: Path, monkeypatch):
+    def damaged(_path: str) -> None:
+        raise MemoryError("std::bad_alloc")  # what faiss does where a damaged size is read
+
+    monkeypatch.setattr(faiss, "read_index", damaged)
+    with pytest.raises(AlgorithmError, match="model_algo-1 is no index .*: std::bad_alloc"):
+        read_model(saved)

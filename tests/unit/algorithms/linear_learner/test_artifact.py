@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.unit.algorithms.damaged_archive import damaged_archives
 
 from sagebrush.algorithms.errors import AlgorithmError
 from sagebrush.algorithms.formats.mxnet import decode_arrays, encode_arrays
@@ -133,3 +134,16 @@ def test_missing_or_foreign_files_are_refused_by_name(tmp_path: Path):
         archive.writestr("something", "else")
     with pytest.raises(AlgorithmError, match=r"mx-mod-0000\.params"):
         read_model(tmp_path)
+
+
+def test_a_damaged_archive_is_refused_or_read_and_nothing_else(tmp_path: Path):
+    path = tmp_path / "model_algo-1"
+    write_model(path, MODELS[BINARY], settings_of(BINARY))
+    refused = 0
+    for content in damaged_archives(path.read_bytes()):
+        path.write_bytes(content)
+        try:
+            read_model(tmp_path)
+        except AlgorithmError:
+            refused += 1
+    assert refused > 50

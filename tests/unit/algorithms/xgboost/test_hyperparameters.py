@@ -202,6 +202,7 @@ def test_obsolete_hyperparameters_are_accepted():
         sketch_eps="0.03",
         predictor="gpu_predictor",
         deterministic_histogram="true",
+        single_precision_histogram="false",
         dsplit="row",
         prob_buffer_row="2",
         use_dask_gpu_training="false",
