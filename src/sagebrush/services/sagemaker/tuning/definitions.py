@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -142,10 +143,12 @@ def _bounds(each: dict[str, str]) -> tuple[float, float]:
     try:
         low, high = float(each["MinValue"]), float(each["MaxValue"])
     except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise SpaceError(
             f"{each['Name']}: MinValue {each['MinValue']!r} and MaxValue {each['MaxValue']!r} must"
             " be numbers"
-        ) from None
+        )
     if not low <= high:
         raise SpaceError(f"{each['Name']}: MinValue {low:g} is greater than MaxValue {high:g}")
     return low, high

@@ -62,6 +62,7 @@ class TuningScheduler:
                 self._news[identifier].set()
                 continue
             news = self._news[identifier] = asyncio.Event()
+            self._platform.spawn(self.suggester.prepare(), "search process")
             run = TuningRun(self._platform, self.suggester, identifier, news)
             self._tasks[identifier] = self._platform.spawn(
                 self._carry(run, identifier), f"tuning job {identifier}"

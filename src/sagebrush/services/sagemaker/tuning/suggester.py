@@ -40,6 +40,15 @@ class Suggester:
         self._lock = asyncio.Lock()
         self._retirement: asyncio.TimerHandle | None = None
 
+    async def prepare(self) -> None:
+        """Have the process load its code beside the first trials, not before them or after all."""
+        async with self._lock:
+            try:
+                await self._running()
+            except SuggestionError as error:
+                # Who needs it will be told, too.
+                _log.warning("%s", error)
+
     async def suggest(self, request: SuggestionRequest) -> dict[str, Value]:
         """Return the next configuration of a search.
 
