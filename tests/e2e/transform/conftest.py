@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +63,6 @@ class Transforms(Hosting):
             )["Body"].read()
             for item in found
         }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
-    """A server for a file of tests."""
-    with PrivateServer(tmp_path_factory.mktemp("server")) as running:
-        yield running
 
 
 @pytest.fixture
