@@ -73,6 +73,7 @@ SCHEMA = Schema(
             "min_count",
             default=5,
             low=0,
+            high=_INT32_MAX,
             tunable=True,
             tune_low=0,
             tune_high=100,

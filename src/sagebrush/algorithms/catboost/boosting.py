@@ -42,7 +42,8 @@ def library_parameters(
     """CatBoost's parameters for hyperparameter values; ``classes`` is None for regression."""
     parameters: dict[str, Any] = {name: values[name] for name in _PASSED_ON}
     count = int(values["thread_count"])
-    parameters["thread_count"] = threads if count == -1 else count
+    # More than the job's processors are slower, and at 100,000 end the process.
+    parameters["thread_count"] = threads if count == -1 else min(count, threads)
     policy = values["grow_policy"]
     if policy == "Lossguide":
         parameters["max_leaves"] = values["max_leaves"]

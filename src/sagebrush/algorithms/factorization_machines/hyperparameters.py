@@ -75,7 +75,13 @@ SCHEMA = Schema(
             high=MAX_FEATURE_DIM,
             description="The number of features of a row.",
         ),
-        Integer("num_factors", required=True, low=1, description="The length of a factor vector."),
+        Integer(
+            "num_factors",
+            required=True,
+            low=1,
+            high=MAX_FEATURE_DIM,
+            description="The length of a factor vector.",
+        ),
         Categorical(
             "predictor_type",
             required=True,

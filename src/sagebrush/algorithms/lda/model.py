@@ -142,6 +142,11 @@ class LDA:
         if not corpus.documents:
             raise ClientError("The train channel holds no examples.")
         if not any(block.words.size for block in corpus.blocks):
+            if not corpus.complete:
+                raise ClientError(
+                    f"'num_topics' is {self.num_topics}: with so many topics no document fits in "
+                    "memory."
+                )
             raise ClientError("The documents hold no words: all counts are zero.")
         self.report(f"read {corpus.documents} documents")
         return corpus

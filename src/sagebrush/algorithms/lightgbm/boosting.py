@@ -53,7 +53,8 @@ def library_parameters(
 ) -> dict[str, Any]:
     """LightGBM's parameters for hyperparameter values; ``classes`` is None for regression."""
     parameters: dict[str, Any] = {name: values[name] for name in _PASSED_ON}
-    parameters["num_threads"] = values["num_threads"] or threads
+    # More than the job's processors are slower, and at 100,000 end the process.
+    parameters["num_threads"] = min(values["num_threads"] or threads, threads)
     # Which layout is faster is otherwise found out by the clock, and sums differ in their last
     # digits between the layouts: the same job would not give the same model.
     parameters["force_col_wise"] = True

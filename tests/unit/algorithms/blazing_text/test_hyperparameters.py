@@ -19,7 +19,8 @@ def test_defaults_are_the_documented_ones():
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        ("mode", "glove"), ("epochs", "0"), ("learning_rate", "0"), ("min_count", "-1"),
+        ("mode", "glove"), ("epochs", "0"), ("learning_rate", "0"),
+        ("min_count", "-1"), ("min_count", "2147483648"),
         ("vector_dim", "0"), ("buckets", "0"), ("batch_size", "0"), ("evaluation", "maybe"),
         ("min_char", "0"), ("max_char", "0"), ("negative_samples", "0"),
         ("sampling_threshold", "0"), ("sampling_threshold", "1.5"), ("subwords", "2"),

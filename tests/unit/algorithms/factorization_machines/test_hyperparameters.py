@@ -56,6 +56,7 @@ def test_required_ones_are_required(name):
         ("feature_dim", "0"),
         ("feature_dim", "2147483648"),
         ("num_factors", "0"),
+        ("num_factors", "2147483648"),
         ("num_factors", "2.5"),
         ("predictor_type", "multiclass_classifier"),
         ("epochs", "0"),

@@ -156,3 +156,8 @@ def test_log_likelihood_counts_words_of_sparse_and_dense_documents_alike():
     dense = MODEL.log_likelihood(DATA.counts[:50].toarray())
     assert MODEL.log_likelihood(sparse.csr_matrix(DATA.counts[:50])) == pytest.approx(dense)
     assert dense[1] == DATA.counts[:50].sum()
+
+
+def test_more_topics_than_memory_holds_are_named():
+    with pytest.raises(ClientError, match="'num_topics' is 3000000000: with so many topics no"):
+        LDA(3_000_000_000).fit(DATA.counts[:50])
