@@ -40,6 +40,7 @@ AUTO_CENTER_FACTOR = 10
 AUTO_TRIALS = 10
 BLOCK_SCORES = 1 << 20
 BLOCK_VALUES = 1 << 22
+_LARGEST_HALF_NORM = float(np.finfo(np.float32).max) / 4
 
 
 class _Sums(NamedTuple):
@@ -323,7 +324,10 @@ class _Scorer:
 
     def __init__(self, centers: Doubles) -> None:
         self._centers = np.ascontiguousarray(centers.T, dtype=np.float32)
-        self._half_norms = (0.5 * np.einsum("ij,ij->i", centers, centers)).astype(np.float32)
+        half_norms = 0.5 * np.einsum("ij,ij->i", centers, centers)
+        if not (half_norms <= _LARGEST_HALF_NORM).all():
+            raise ClientError("The features are too large to take distances of.")
+        self._half_norms = half_norms.astype(np.float32)
 
     def nearest(self, rows: Floats) -> NDArray[np.int64]:
         scores = rows @ self._centers

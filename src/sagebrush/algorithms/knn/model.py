@@ -21,7 +21,7 @@ from scipy import sparse
 from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.knn.artifact import StoredModel, read_model, write_model
-from sagebrush.algorithms.knn.exact import ExactSearch
+from sagebrush.algorithms.knn.exact import TOO_LARGE, ExactSearch
 from sagebrush.algorithms.knn.index import (
     INNER_PRODUCT,
     IndexSettings,
@@ -44,6 +44,7 @@ from sagebrush.algorithms.knn.voting import majority_labels, mean_labels
 Floats = NDArray[np.float32]
 
 SEARCH_ROWS = 4096
+_LARGEST = float(np.sqrt(np.finfo(np.float32).max)) / 4
 
 
 class KNN:
@@ -107,6 +108,8 @@ class KNN:
             raise ClientError("Every example needs one label.")
         if not np.isfinite(labels).all():
             raise ClientError("The labels contain values that are not finite (NaN or infinity).")
+        if self.index_metric != "COSINE":  # which makes rows one long
+            _check_magnitude(rows)
         if self._reservoir is None:
             self._start(rows.shape[1])
         assert self._reservoir is not None
@@ -297,3 +300,10 @@ def _as_rows(X: Any) -> Any:
     if not np.isfinite(values).all():
         raise ClientError("The data contains values that are not finite (NaN or infinity).")
     return X
+
+
+def _check_magnitude(rows: Any) -> None:
+    """ClientError for features of which some distance is no float32."""
+    values = rows.data if sparse.issparse(rows) else rows
+    if values.size and max(-values.min(), values.max()) > _LARGEST / np.sqrt(rows.shape[1]):
+        raise ClientError(TOO_LARGE)

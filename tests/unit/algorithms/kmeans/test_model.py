@@ -146,3 +146,10 @@ def test_state_goes_on_where_it_was_saved(blobs):
         model.partial_fit(rows[500:1000])
     assert np.array_equal(whole.state()["centers"], resumed.state()["centers"])
     assert resumed.rows_seen_ == 1000
+
+
+def test_features_whose_squares_are_no_float32_are_refused():
+    data = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    KMeans(k=2, seed=0).fit(data * np.float32(1e17))
+    with pytest.raises(ClientError, match="too large to take distances of"):
+        KMeans(k=2, seed=0).fit(data * np.float32(1e30))

@@ -157,3 +157,13 @@ def test_refuses_what_it_cannot_learn_from():
         KNN(5).predict(X)
     with pytest.raises(ClientError, match="no examples"):
         KNN(5).finish()
+
+
+def test_features_too_large_for_distances_are_refused_in_training():
+    data = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    huge, labels = data * np.float32(1e30), np.zeros(50)
+    for rows in (huge, sparse.csr_matrix(huge)):
+        with pytest.raises(ClientError, match="too large to take distances of"):
+            KNN(3).partial_fit(rows, labels)
+    KNN(3).fit(data * np.float32(1e17), labels)
+    KNN(3, index_metric="COSINE").fit(huge, labels)
