@@ -82,9 +82,6 @@ def _resolved(
     }
     named = {each["Name"] for items in ranges.values() for each in items}
     hints = {each["Name"]: each["ValueHint"] for each in (given or {}).get("AutoParameters", ())}
-    if not named and not hints:
-        for field in _worth_tuning(schema, static):
-            _add(ranges, field, field.name, None)
     for name, hint in hints.items():
         auto = _tunable(schema, name)
         if name in named:
@@ -92,6 +89,9 @@ def _resolved(
         if auto is None or not _add(ranges, auto, name, hint):
             # Not eligible: it keeps the example value.
             static[name] = hint
+    if not any(ranges.values()):
+        for field in _worth_tuning(schema, static):
+            _add(ranges, field, field.name, None)
     filled = {"RetryStrategy": {"MaximumRetryAttempts": _RETRIES}} | document
     if static:
         filled["StaticHyperParameters"] = static
