@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sagebrush.base.errors import ApiError
+from sagebrush.services.sagemaker.service import SERVICE
 from sagebrush.services.sagemaker.tuning import history, records, suggester
 from sagebrush.services.sagemaker.tuning.records import Trial
 from sagebrush.services.sagemaker.tuning.scheduling import scheduler_of
@@ -294,6 +295,12 @@ def test_trials_are_filtered_sorted_and_paged(server: Server) -> None:
     (failed,) = trials(server, "many", StatusEquals="Failed")
     assert failed == everything[1]
     assert trials(server, "many", StatusEquals="InProgress") == []
+
+
+def test_the_servers_status_counts_tuning_jobs(own_server: Server) -> None:
+    tune(own_server, "counted", "exit 1", jobs=1)
+    assert SERVICE.status is not None
+    assert SERVICE.status(own_server.platform)["tuning_jobs"] == {"Failed": 1}
 
 
 def test_search_finds_tuning_jobs(server: Server) -> None:
