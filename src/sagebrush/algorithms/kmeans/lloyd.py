@@ -1,5 +1,7 @@
 """Lloyd's iteration on few weighted points, and k-means++ seeding."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +19,19 @@ def squared_distances(points: Doubles, centers: Doubles) -> Doubles:
 
 
 def kmeans_plus_plus(
-    points: Doubles, count: int, rng: np.random.Generator, weights: Doubles | None = None
+    points: Doubles,
+    count: int,
+    rng: np.random.Generator,
+    weights: Doubles | None = None,
+    hurried: Callable[[], bool] = lambda: False,
 ) -> Doubles:
     """``count`` of the points, each drawn with probability proportional to w * D^2.
 
     D is the distance to the nearest point drawn before. For each place 2 + ln(count) candidates
     are drawn and the one that lowers the total most is kept (the greedy variant that the authors
     of k-means++ recommend). Points at distance zero are drawn only when nothing else is left.
+    ``hurried`` is asked before each draw; once it says yes the places left get the points that
+    are next in a random order, whatever their distance.
     Shapes: points (n, d), weights (n,), result (count, d).
     """
     mass = np.ones(points.shape[0]) if weights is None else weights
@@ -33,6 +41,10 @@ def kmeans_plus_plus(
     chosen[0] = _draw(mass, 1, rng)[0]
     nearest = _distances_to(points, norms, chosen[:1])[0]
     for index in range(1, count):
+        if hurried():
+            others = np.setdiff1d(np.arange(points.shape[0]), chosen[:index])
+            chosen[index:] = rng.choice(others, size=count - index, replace=False)
+            break
         drawn = _draw(nearest * mass, candidates, rng)
         distances = np.minimum(_distances_to(points, norms, drawn), nearest)
         best = int((distances @ mass).argmin())
@@ -65,18 +77,21 @@ def weighted_lloyd(
     plus_plus: bool,
     max_iterations: int,
     tolerance: float,
+    hurried: Callable[[], bool] = lambda: False,
 ) -> tuple[float, Doubles]:
     """The weighted mean squared distance reached and the (k, d) centres.
 
-    Stops when the loss falls by less than ``tolerance`` of itself. A centre without points moves to
-    the point that costs most.
+    Stops when the loss falls by less than ``tolerance`` of itself, or when it is ``hurried``. A
+    centre without points moves to the point that costs most.
     """
     if plus_plus:
-        centers = kmeans_plus_plus(points, k, rng, weights)
+        centers = kmeans_plus_plus(points, k, rng, weights, hurried)
     else:
         centers = points[rng.choice(points.shape[0], size=k, replace=False)]
     nearest, cost = _assign(points, weights, centers)
     for _ in range(max_iterations):
+        if hurried():
+            break
         centers = _means(points, weights, nearest, cost, k)
         previous = cost.sum()
         nearest, cost = _assign(points, weights, centers)

@@ -57,7 +57,8 @@ class KMeans:
     Parameters are the algorithm's documented hyperparameters; ``extra_center_factor`` and
     ``local_lloyd_num_trials`` may be ``"auto"`` (10, less where the first mini-batch has too few
     rows). ``seed`` makes a run repeatable; ``threads`` is how many blocks of rows are assigned at a
-    time.
+    time. ``stop_requested`` is asked between blocks: once it says yes the rest of a mini-batch is
+    left out, and a single host chooses and shrinks centres without further refinement.
 
     After `fit` or `finish`: ``centers_`` (k, d) float32; ``train_msd_`` the mean squared distance
     of the training rows to the final centre of their streaming centre, an upper bound of the mean
@@ -80,6 +81,7 @@ class KMeans:
         seed: int = 0,
         threads: int = 1,
         collective: Collective | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.k = k
         self.init_method = init_method
@@ -94,6 +96,7 @@ class KMeans:
         self.seed = seed
         self.threads = threads
         self.collective = collective
+        self.stop_requested = stop_requested
         self.centers_: Floats | None = None
         self._assigner: _Assigner | None = None
 
@@ -129,7 +132,7 @@ class KMeans:
         if self.init_method == "random":
             centers = rows[self._rng.choice(rows.shape[0], size=count, replace=False)]
         else:
-            centers = kmeans_plus_plus(rows, count, self._rng)
+            centers = kmeans_plus_plus(rows, count, self._rng, hurried=self._hurried)
         self._centers: Doubles = centers
         self._weights: Doubles = np.zeros(count)
         self._squares: Doubles = np.zeros(count)
@@ -170,7 +173,9 @@ class KMeans:
             return total
         scorer = _Scorer(self._centers)
 
-        def block_sums(rows: Floats) -> _Sums:
+        def block_sums(rows: Floats) -> _Sums | None:
+            if self.stop_requested():
+                return None
             nearest = scorer.nearest(rows)
             members = sparse.csc_matrix(
                 (np.ones(rows.shape[0], np.float32), nearest, np.arange(rows.shape[0] + 1)),
@@ -182,6 +187,8 @@ class KMeans:
             return _Sums(members @ rows, counts, squares)
 
         for part in self._map_blocks(block_sums, X):
+            if part is None:
+                continue
             for whole, piece in zip(total, part, strict=True):
                 whole += piece
         return total
@@ -224,12 +231,15 @@ class KMeans:
                 plus_plus=self.local_lloyd_init_method == "kmeans++",
                 max_iterations=self.local_lloyd_max_iter,
                 tolerance=self.local_lloyd_tol,
+                hurried=self._hurried,
             )
             self.attempts_.append(loss)
             if report is not None:
                 report(attempt, loss)
             if best is None or loss < best[0]:
                 best = loss, centers
+            if self._hurried():
+                break
         assert best is not None
         # Rows lie around their streaming centre: their own spread adds to that of the centres.
         spread = self._squares - self._weights * np.einsum("ij,ij->i", self._centers, self._centers)
@@ -285,6 +295,10 @@ class KMeans:
         model = cls(k=centers.shape[0])
         model.centers_ = centers
         return model
+
+    def _hurried(self) -> bool:
+        # Hosts that heard of it at different times would choose different centres.
+        return self._group().size == 1 and self.stop_requested()
 
     def _group(self) -> Collective:
         return self.collective or Collective()

@@ -57,6 +57,7 @@ class _Run:
             seed=SEED,
             threads=context.threads,
             collective=collective,
+            stop_requested=context.stop_requested,
         )
 
     def execute(self) -> None:

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import pairwise_distances_argmin_min
 
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.kmeans import model as model_module
 from sagebrush.algorithms.kmeans.model import KMeans
 
 
@@ -153,3 +154,41 @@ def test_features_whose_squares_are_no_float32_are_refused():
     KMeans(k=2, seed=0).fit(data * np.float32(1e17))
     with pytest.raises(ClientError, match="too large to take distances of"):
         KMeans(k=2, seed=0).fit(data * np.float32(1e30))
+
+
+class StopAfter:
+    """Asks to stop from the given question on, and counts how often it is asked."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.asked = 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.asked >= self.first
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_stop_leaves_the_rest_of_a_large_batch_out(monkeypatch, threads):
+    monkeypatch.setattr(model_module, "BLOCK_SCORES", 400)
+    rows = np.random.default_rng(0).normal(size=(5000, 3)).astype(np.float32)
+    model = KMeans(k=4, init_method="random", threads=threads, extra_center_factor=1)
+    model.start(rows)
+    model.stop_requested = StopAfter(3)
+    model.partial_fit(rows)
+    assert model.rows_seen_ == 200
+    assert model.finish().centers_.shape == (4, 3)
+    assert len(model.attempts_) == 1
+
+
+def test_a_stop_while_centres_are_chosen_takes_what_is_next():
+    rows = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    stop = StopAfter(5)
+    model = KMeans(k=40, init_method="kmeans++", extra_center_factor=1, stop_requested=stop)
+    model.start(rows)
+    assert stop.asked == 5
+    centers = (model._centers + model._shift).astype(np.float32)
+    assert len(np.unique(centers.round(4), axis=0)) == 40
+    undisturbed = KMeans(k=40, init_method="kmeans++", extra_center_factor=1).start(rows)
+    np.testing.assert_array_equal(model._centers[:5], undisturbed._centers[:5])
+    assert not np.array_equal(model._centers[5], undisturbed._centers[5])
