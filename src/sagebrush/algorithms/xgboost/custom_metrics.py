@@ -9,25 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.xgboost import objectives
 
 Array = NDArray[Any]
-Metric = Callable[[Array, Array], float]
-Mean = Callable[[float, float], float]
+Metric = Callable[..., float]
+"""Takes labels, predictions and the hosts that share the rows, this one alone by default."""
+ALONE = Collective()
 
 
 class _Counts:
-    """Per class, ascending: true positives, predicted and actual members."""
+    """Per class, ascending, over all hosts: true positives, predicted and actual members."""
 
-    def __init__(self, labels: Array, predicted: Array) -> None:
-        self.classes = np.union1d(labels, predicted)
+    def __init__(self, labels: Array, predicted: Array, hosts: Collective) -> None:
+        own = np.union1d(labels, predicted).astype(np.float64)
+        self.classes = np.unique(hosts.concatenate(own))
         size = len(self.classes)
         actual = np.searchsorted(self.classes, labels)
         guessed = np.searchsorted(self.classes, predicted)
-        self.actual = np.bincount(actual, minlength=size).astype(float)
-        self.predicted = np.bincount(guessed, minlength=size).astype(float)
-        self.hits = np.bincount(actual[actual == guessed], minlength=size).astype(float)
+        counts = [
+            np.bincount(places, minlength=size).astype(float)
+            for places in (actual, guessed, actual[actual == guessed])
+        ]
+        self.actual, self.predicted, self.hits = hosts.sum(np.array(counts))
 
     def precision(self) -> Array:
         return _ratio(self.hits, self.predicted)
@@ -53,48 +58,58 @@ def _ratio(part: Array, whole: Array) -> Array:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def accuracy(labels: Array, predicted: Array) -> float:
+def _mean(values: Array, hosts: Collective) -> float:
+    total, rows = hosts.sum(np.array([values.sum(), len(values)], np.float64))
+    return float(total / rows) if rows else 0.0
+
+
+def accuracy(labels: Array, predicted: Array, hosts: Collective = ALONE) -> float:
     """The share of rows whose class is right."""
-    return float(np.mean(labels == predicted))
+    return _mean(labels == predicted, hosts)
 
 
-def balanced_accuracy(labels: Array, predicted: Array) -> float:
+def balanced_accuracy(labels: Array, predicted: Array, hosts: Collective = ALONE) -> float:
     """The mean recall of the classes that occur."""
-    counts = _Counts(labels, predicted)
-    return float(counts.recall()[counts.actual > 0].mean())
+    counts = _Counts(labels, predicted, hosts)
+    recalls = counts.recall()[counts.actual > 0]
+    return float(recalls.mean()) if len(recalls) else 0.0
 
 
 def _positive(score: Callable[[_Counts], Array]) -> Metric:
-    def metric(labels: Array, predicted: Array) -> float:
-        counts = _Counts(labels, predicted)
+    def metric(labels: Array, predicted: Array, hosts: Collective = ALONE) -> float:
+        counts = _Counts(labels, predicted, hosts)
         return counts.positive(score(counts))
 
     return metric
 
 
 def _macro(score: Callable[[_Counts], Array]) -> Metric:
-    return lambda labels, predicted: float(score(_Counts(labels, predicted)).mean())
+    def metric(labels: Array, predicted: Array, hosts: Collective = ALONE) -> float:
+        scores = score(_Counts(labels, predicted, hosts))
+        return float(scores.mean()) if len(scores) else 0.0
+
+    return metric
 
 
-def mse(labels: Array, predictions: Array) -> float:
+def mse(labels: Array, predictions: Array, hosts: Collective = ALONE) -> float:
     """Mean squared error."""
-    return float(np.mean((labels - predictions) ** 2))
+    return _mean((labels - predictions) ** 2, hosts)
 
 
-def rmse(labels: Array, predictions: Array) -> float:
+def rmse(labels: Array, predictions: Array, hosts: Collective = ALONE) -> float:
     """Root of the mean squared error."""
-    return float(np.sqrt(mse(labels, predictions)))
+    return float(np.sqrt(mse(labels, predictions, hosts)))
 
 
-def mae(labels: Array, predictions: Array) -> float:
+def mae(labels: Array, predictions: Array, hosts: Collective = ALONE) -> float:
     """Mean absolute error."""
-    return float(np.mean(np.abs(labels - predictions)))
+    return _mean(np.abs(labels - predictions), hosts)
 
 
-def r2(labels: Array, predictions: Array) -> float:
+def r2(labels: Array, predictions: Array, hosts: Collective = ALONE) -> float:
     """The share of the labels' variance that is explained."""
-    residual = float(np.sum((labels - predictions) ** 2))
-    total = float(np.sum((labels - labels.mean()) ** 2))
+    residual = mse(labels, predictions, hosts)
+    total = _mean((labels - _mean(labels, hosts)) ** 2, hosts)
     if total == 0:
         return 1.0 if residual == 0 else 0.0
     return 1.0 - residual / total
@@ -124,41 +139,33 @@ def predicted_classes(margins: Array) -> Array:
     return (margins > 0).astype(int)
 
 
-def local_mean(value: float, weight: float) -> float:  # noqa: ARG001
-    """The mean over hosts where there is only one."""
-    return value
-
-
 class CustomMetrics:
     """The named metrics as a function xgboost calls after each round with margins.
 
     ``objective`` turns margins into the predictions that mse, rmse, mae and r2 are computed from;
-    None computes them from the margins, as the images up to 1.7 do. ``mean`` joins the values of
-    several hosts, weighted by their rows.
+    None computes them from the margins, as the images up to 1.7 do. ``hosts`` share the rows: the
+    values are those of all rows, the same on every host.
     """
 
     def __init__(
-        self, names: Sequence[str], objective: str | None, mean: Mean = local_mean
+        self, names: Sequence[str], objective: str | None, hosts: Collective = ALONE
     ) -> None:
         self.names = list(names)
         self.objective = objective
-        self.mean = mean
+        self.hosts = hosts
 
     def __call__(self, margins: Array, matrix: Any) -> list[tuple[str, float]]:
         labels = matrix.get_label().astype(np.float64)
-        return [
-            (name, self.mean(self._value(name, margins, labels), len(labels)))
-            for name in self.names
-        ]
+        if not self.hosts.any(bool(margins.size)):
+            return [(name, 0.0) for name in self.names]
+        return [(name, self._value(name, margins, labels)) for name in self.names]
 
     def _value(self, name: str, margins: Array, labels: Array) -> float:
-        if not margins.size:
-            return 0.0
         if name in CLASS_METRICS:
-            return CLASS_METRICS[name](labels, predicted_classes(margins))
+            return CLASS_METRICS[name](labels, predicted_classes(margins), self.hosts)
         predictions = margins
         if self.objective in objectives.KNOWN and self.objective is not None:
             predictions = objectives.transform(self.objective, margins)
         if predictions.ndim > 1:
             raise ClientError(f"Metric '{name}' cannot be computed from class probabilities.")
-        return VALUE_METRICS[name](labels, predictions.astype(np.float64))
+        return VALUE_METRICS[name](labels, predictions.astype(np.float64), self.hosts)

@@ -35,13 +35,6 @@ class Member:
     is_master: bool = True
     group: Collective = field(default_factory=Collective)
 
-    def mean(self, value: float, weight: float) -> float:
-        """The weighted mean of the hosts' values, the same on all of them."""
-        if self.group.size == 1:
-            return value
-        total, weights = self.group.sum(np.array([value * weight, weight]))
-        return float(total / weights) if weights else 0.0
-
     def any(self, flag: Callable[[], bool]) -> Callable[[], bool]:
         """Whether any host says yes; all must ask equally often."""
         return lambda: self.group.any(flag())

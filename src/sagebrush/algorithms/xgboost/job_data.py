@@ -14,7 +14,8 @@ from sagebrush.algorithms.xgboost.boosting import Watched
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows, ShallowReader
 from sagebrush.algorithms.xgboost.content_types import data_format
 from sagebrush.algorithms.xgboost.image_log import write_info, write_warning
-from sagebrush.algorithms.xgboost.matrices import MatrixOptions, read_matrix
+from sagebrush.algorithms.xgboost.matrices import read_matrix
+from sagebrush.algorithms.xgboost.paging import MatrixOptions
 
 _CHANNELS = ("train", "validation", "code")
 

@@ -6,12 +6,8 @@ from typing import Any
 
 import xgboost
 
-from sagebrush.algorithms.xgboost.custom_metrics import (
-    CUSTOM_METRICS,
-    CustomMetrics,
-    Mean,
-    local_mean,
-)
+from sagebrush.algorithms.collective import Collective
+from sagebrush.algorithms.xgboost.custom_metrics import ALONE, CUSTOM_METRICS, CustomMetrics
 from sagebrush.algorithms.xgboost.hyperparameters import OBSOLETE_NAMES
 from sagebrush.algorithms.xgboost.vocabulary import DEFAULT_OBJECTIVE
 
@@ -38,11 +34,11 @@ class ChosenMetrics:
     early_stopping: str | None
 
 
-def choose_metrics(values: Mapping[str, Any], mean: Mean = local_mean) -> ChosenMetrics:
+def choose_metrics(values: Mapping[str, Any], hosts: Collective = ALONE) -> ChosenMetrics:
     """What ``eval_metric`` and the tuning objective ask for together.
 
     With a tuning objective the metrics are in alphabetical order and it is the one to stop by,
-    else the last ``eval_metric`` is. ``mean`` joins the hosts' values of metrics computed here.
+    else the last ``eval_metric`` is. ``hosts`` share the rows that metrics are computed from.
     """
     requested: list[str] = values.get("eval_metric") or []
     tuned = values.get("_tuning_objective_metric")
@@ -52,7 +48,7 @@ def choose_metrics(values: Mapping[str, Any], mean: Mean = local_mean) -> Chosen
     last = (tuning or requested or [None])[-1]
     return ChosenMetrics(
         own=[name for name in names if name not in CUSTOM_METRICS],
-        custom=CustomMetrics(custom, _metrics_objective(values), mean) if custom else None,
+        custom=CustomMetrics(custom, _metrics_objective(values), hosts) if custom else None,
         early_stopping=last,
     )
 

@@ -73,7 +73,7 @@ def _require_probabilities(objective: str | None, matrix: xgboost.DMatrix) -> No
 def _plan(
     context: TrainingContext, values: Mapping[str, Any], data: JobData, member: Member
 ) -> BoostingPlan:
-    metrics = choose_metrics(values, member.mean)
+    metrics = choose_metrics(values, member.group)
     if values.get("tree_method") == "gpu_hist":
         write_warning(context, "No GPU is used: tree_method gpu_hist runs as hist on the CPU.")
     stopping = values.get("early_stopping_rounds") if data.validation is not None else None

@@ -1,6 +1,10 @@
 """The metrics against scikit-learn's."""
 
+import os
+import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as sklearn_metrics
 
+from sagebrush.algorithms.collective import connect
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.xgboost.custom_metrics import (
     CLASS_METRICS,
@@ -117,3 +122,24 @@ def test_no_rows_score_zero():
         ("accuracy", 0.0),
         ("mse", 0.0),
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on all of 127.0.0.0/8")
+@pytest.mark.parametrize("name", sorted(CLASS_METRICS | VALUE_METRICS))
+def test_rows_shared_among_hosts_score_as_those_of_one(name: str):
+    generator = np.random.default_rng(3)
+    labels = (generator.random(60) < 0.3).astype(np.float64)
+    margins = generator.normal(size=60).astype(np.float32)
+    # The second host has few rows of another mix, the third none.
+    shares = [slice(0, 45), slice(45, 60), slice(60, 60)]
+    names = [f"127.0.0.{rank + 1}" for rank in range(len(shares))]
+
+    def value(rank: int) -> float:
+        with closing(connect(names, names[rank], job=f"{name} {os.getpid()}")) as hosts:
+            metrics = CustomMetrics([name], "reg:squarederror", hosts)
+            return metrics(margins[shares[rank]], Labelled(labels[shares[rank]]))[0][1]
+
+    with ThreadPoolExecutor(len(shares)) as pool:
+        found = list(pool.map(value, range(len(shares))))
+    alone = CustomMetrics([name], "reg:squarederror")(margins, Labelled(labels))[0][1]
+    assert found == pytest.approx([alone] * len(shares), rel=1e-12)

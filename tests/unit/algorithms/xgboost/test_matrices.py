@@ -16,13 +16,10 @@ from sagebrush.algorithms.channels import ChannelConfig
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.memory import cgroup_limit_files, memory_limit_bytes
-from sagebrush.algorithms.xgboost import matrices
+from sagebrush.algorithms.xgboost import matrices, paging
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows, ShallowReader, sniff_delimiter
-from sagebrush.algorithms.xgboost.matrices import (
-    MatrixOptions,
-    in_memory_rows_bytes,
-    read_matrix,
-)
+from sagebrush.algorithms.xgboost.matrices import in_memory_rows_bytes, read_matrix
+from sagebrush.algorithms.xgboost.paging import MatrixOptions, Survey
 from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM, PARQUET
 
 OPTIONS = MatrixOptions(threads=1)
@@ -86,7 +83,7 @@ def test_parquet_files_come_through_a_pipe_one_after_the_other(tmp_path, make_da
 @pytest.fixture
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrices, "in_memory_rows_bytes", lambda: 10_000)
-    monkeypatch.setattr(matrices, "_PAGE_BYTES", 16_000)
+    monkeypatch.setattr(paging, "SMALLEST_PAGE_BYTES", 16_000)
 
 
 @pytest.mark.usefixtures("small_memory")
@@ -123,7 +120,7 @@ def test_a_pipe_is_closed_before_its_next_pass_is_opened(
     text = csv_text(*reversed(make_data(2000))).encode()
     copies = (24 << 20) // len(text)  # more than the reader and the pipe take in at once
     rows = rows_of(tmp_path / "train", mode="Pipe")
-    monkeypatch.setattr(matrices, "_paged_matrix", lambda *_: seen.append(next(rows.batches())))
+    monkeypatch.setattr(matrices, "paged_matrix", lambda *_: seen.append(next(rows.batches())))
     seen: list[Batch] = []
     with fed_pipes(tmp_path / "train", text * copies, 3):
         reading = threading.Thread(target=read_matrix, args=([rows], OPTIONS), daemon=True)
@@ -174,6 +171,40 @@ def test_a_paged_job_trains_with_validation_and_early_stopping(job, make_data, c
     booster = xgboost.Booster(model_file=bytearray(job.model_path.read_bytes()))
     accuracy = np.mean((booster.predict(xgboost.DMatrix(features)) > 0.5) == labels)
     assert accuracy > 0.95
+
+
+def test_bins_of_paged_rows_come_from_a_sample_of_all(tmp_path, make_data, csv_text, monkeypatch):
+    """Rows sorted by their first feature, so that no part of them is like the whole."""
+    features, labels = make_data(40_000, kind="value")
+    order = features[:, 0].argsort()
+    features, labels = features[order], labels[order]
+    (tmp_path / "a.csv").write_text(csv_text(labels, features))
+    monkeypatch.setattr(matrices, "in_memory_rows_bytes", lambda: 400_000)
+    monkeypatch.setattr(paging, "SMALLEST_PAGE_BYTES", 50_000)
+    paged = read_matrix([rows_of(tmp_path)], MatrixOptions(threads=1, tree_method="hist"))
+    np.testing.assert_array_equal(paged.get_label(), labels)
+    ends, edges = paged.get_quantile_cut()
+    shares = np.searchsorted(np.sort(features[:, 0]), edges[: int(ends[1])]) / len(features)
+    assert np.diff(shares).max() < 3 / 256
+    booster = xgboost.train({"max_depth": 4, "nthread": 1}, paged, 20)
+    whole = xgboost.train(
+        {"max_depth": 4, "nthread": 1}, xgboost.DMatrix(features, label=labels), 20
+    )
+    check = xgboost.DMatrix(features)
+    errors = [np.mean((each.predict(check) - labels) ** 2) for each in (booster, whole)]
+    assert errors[0] < 1.1 * errors[1] < 0.1 * labels.var()
+
+
+def test_every_row_is_as_likely_in_the_sample():
+    drawn = np.zeros(20)
+    for seed in range(400):
+        survey = Survey(MatrixOptions(1, max_bin=2), 4 * 32 * 2, samples=True)
+        survey._random = np.random.default_rng(seed)
+        for first in range(0, 2000, 250):
+            rows = np.arange(first, first + 250, dtype=np.float32)
+            survey.add(Batch(np.column_stack([rows, rows])))
+        drawn += np.bincount((survey._rows.features[:, 0] // 100).astype(int), minlength=20)
+    assert np.abs(drawn / drawn.mean() - 1).max() < 0.15
 
 
 @pytest.mark.parametrize(

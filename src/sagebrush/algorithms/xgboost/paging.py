@@ -1,0 +1,191 @@
+"""Data larger than memory: a first pass that samples them, and a matrix in pages on disk.
+
+xgboost finds the edges of its histogram bins by sketches of all rows, whose memory grows with
+columns and rows and is more than that of all else. For dense rows the edges are therefore taken
+from a uniform sample drawn while the data are read for the first time (algorithm R of Vitter,
+"Random sampling with a reservoir", ACM TOMS 1985), which also saves a pass over the data. Sparse
+rows keep the sketches: a sample knows too little about rare columns.
+"""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+from scipy import sparse
+
+from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats.batch import Batch, rebatch, widened
+from sagebrush.algorithms.xgboost.failures import loading_failure
+
+LARGEST_PAGE_BYTES = 32 << 20
+SMALLEST_PAGE_BYTES = 1 << 20
+PAGES_IN_BUDGET = 4
+"""xgboost prefetches some pages while one is in use, and each is held twice while it is made."""
+MOST_SAMPLED_ROWS = 1 << 17
+SAMPLED_ROWS_PER_BIN = 16
+"""With fewer the edges would be too coarse, and sketches are used."""
+DEFAULT_BINS = 256
+_SAMPLE_SEED = 0
+_HISTOGRAM_METHODS = {None, "auto", "hist"}
+
+Batches = Callable[[], Iterator[Batch]]
+Describe = Callable[[Batch], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class MatrixOptions:
+    """How the matrix will be used: what training needs of it, and how many threads may build it."""
+
+    threads: int
+    tree_method: str | None = None
+    booster: str | None = None
+    max_bin: int | None = None
+    needs_bounds: bool = False
+
+    @property
+    def takes_bins(self) -> bool:
+        """Whether training uses bins that can be made before it."""
+        known = hasattr(xgboost, "ExtMemQuantileDMatrix")
+        return known and self.tree_method in _HISTOGRAM_METHODS
+
+    def require_pageable(self) -> None:
+        """ClientError for a tree method or booster that needs all rows at once."""
+        if self.booster == "gblinear" or self.tree_method == "exact":
+            raise ClientError(
+                "The training data is larger than the memory, which only the tree methods hist "
+                "and approx can handle. Use another tree_method or an instance type with more "
+                "memory."
+            )
+
+
+class Survey:
+    """What the first pass finds: the number of columns, and a uniform sample of dense rows.
+
+    The sample is at most ``budget_bytes`` of features; ``wants_all`` says whether the pass has to
+    go on to the end of the data.
+    """
+
+    def __init__(self, options: MatrixOptions, budget_bytes: int, *, samples: bool) -> None:
+        self._bins = (options.max_bin or DEFAULT_BINS) if samples and options.takes_bins else 0
+        self.budget_bytes = budget_bytes
+        self._random = np.random.default_rng(_SAMPLE_SEED)
+        self._rows: Batch | None = None
+        self._seen = 0
+        self.width = 0
+        self.wants_all = True
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next rows."""
+        is_sparse = sparse.issparse(batch.features)
+        self.width = max(self.width, int(batch.features.shape[1]))
+        if self._seen == 0 and not is_sparse and self._capacity():
+            self._rows = self._reservoir(batch)
+        if self._rows is not None:
+            self._draw(batch, self._rows)
+        self.wants_all = is_sparse or self._rows is not None
+        self._seen += batch.rows
+
+    def _capacity(self) -> int:
+        rows = min(self.budget_bytes // (4 * max(self.width, 1)), MOST_SAMPLED_ROWS)
+        return rows if self._bins and rows >= SAMPLED_ROWS_PER_BIN * self._bins else 0
+
+    def _reservoir(self, like: Batch) -> Batch:
+        capacity = self._capacity()
+        weights = None if like.weights is None else np.empty(capacity, np.float32)
+        return Batch(np.empty((capacity, self.width), np.float32), weights=weights)
+
+    def _draw(self, batch: Batch, rows: Batch) -> None:
+        """Let each row replace one of those drawn with the probability that keeps all equal."""
+        capacity = rows.rows
+        numbers = self._seen + np.arange(batch.rows)
+        places = self._random.integers(0, np.maximum(numbers + 1, capacity))
+        places = np.where(numbers < capacity, numbers, places)
+        drawn = places < capacity
+        rows.features[places[drawn]] = batch.features[drawn]
+        if rows.weights is not None and batch.weights is not None:
+            rows.weights[places[drawn]] = batch.weights[drawn]
+
+    def edges(self, options: MatrixOptions) -> Any:
+        """A matrix with the sample's bins, whose edges others may share; None without a sample."""
+        rows, self._rows = self._rows, None
+        if rows is None:
+            return None
+        count = min(self._seen, rows.rows)
+        return xgboost.QuantileDMatrix(
+            rows.features[:count],
+            weight=None if rows.weights is None else rows.weights[:count],
+            nthread=options.threads,
+            max_bin=self._bins,
+        )
+
+
+def paged_matrix(
+    batches: Batches, describe: Describe, survey: Survey, options: MatrixOptions, like: Any
+) -> xgboost.DMatrix:
+    """A matrix whose rows lie in a temporary folder that goes when the matrix does.
+
+    ``batches`` begins a pass over all rows, ``describe`` says what of a batch xgboost gets besides
+    features. ``like`` is the training matrix whose bins a validation matrix shares.
+    """
+    folder = tempfile.mkdtemp(prefix="xgboost-pages-")
+    try:
+        pages = Pages(batches, describe, survey.width, page_bytes(survey), Path(folder))
+        matrix = _from_pages(pages, survey, options, like)
+    except ClientError:
+        shutil.rmtree(folder)
+        raise
+    # xgboost removes its files when the matrix goes, so the folder must stay until then.
+    weakref.finalize(matrix, shutil.rmtree, folder, ignore_errors=True).atexit = False
+    return matrix
+
+
+def page_bytes(survey: Survey) -> int:
+    """How large a page of raw rows is."""
+    share = survey.budget_bytes // PAGES_IN_BUDGET
+    return max(min(share, LARGEST_PAGE_BYTES), SMALLEST_PAGE_BYTES)
+
+
+def _from_pages(pages: "Pages", survey: Survey, options: MatrixOptions, like: Any) -> Any:
+    try:
+        if not options.takes_bins:
+            return xgboost.DMatrix(pages, nthread=options.threads)
+        shared = like if isinstance(like, xgboost.QuantileDMatrix) else survey.edges(options)
+        bins = {} if options.max_bin is None else {"max_bin": options.max_bin}
+        return xgboost.ExtMemQuantileDMatrix(pages, nthread=options.threads, ref=shared, **bins)
+    except (xgboost.core.XGBoostError, ValueError) as error:
+        raise loading_failure(error) from error
+
+
+class Pages(xgboost.DataIter):  # type: ignore[misc]
+    """Hands the channels to xgboost page by page; each reset begins the next pass."""
+
+    def __init__(
+        self, batches: Batches, describe: Describe, width: int, size_bytes: int, folder: Path
+    ) -> None:
+        self._batches = batches
+        self._describe = describe
+        self._width = width
+        self._rows = max(size_bytes // (4 * max(width, 1)), 1)
+        self._pass: Iterator[Batch] | None = None
+        super().__init__(cache_prefix=str(folder / "page"))
+
+    def reset(self) -> None:
+        self._pass = None
+
+    def next(self, input_data: Any) -> int:
+        if self._pass is None:
+            self._pass = rebatch(self._batches(), self._rows)
+        page = next(self._pass, None)
+        if page is None:
+            return 0
+        features = page.features
+        if sparse.issparse(features):
+            features = widened(features, self._width).sorted_indices()
+        input_data(data=features, **self._describe(page))
+        return 1
