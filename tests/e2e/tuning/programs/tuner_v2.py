@@ -97,7 +97,12 @@ several = HyperparameterTuner.create(
     max_jobs=4,
     max_parallel_jobs=2,
 )
-several.fit({"trees": inputs, "linear": inputs}, job_name="tuned-several", wait=True)
+several.fit(
+    {"trees": inputs, "linear": inputs},
+    job_name="tuned-several",
+    include_cls_metadata={},
+    wait=True,
+)
 
 halted = HyperparameterTuner(trees(), "validation:auc", RANGES, max_jobs=50)
 halted.fit(inputs, job_name="tuned-halted", wait=False)
