@@ -20,7 +20,8 @@ def checked(text: str) -> str:
     """The text without ``tree_sizes``; ValueError with the cause if it is no whole model."""
     head, first, rest = text.partition(_FIRST_TREE)
     trees, end, tail = rest.partition(_LAST_LINE)
-    if not first or not end:
+    _, settings, ending = tail.partition("\nparameters:")
+    if not first or not end or (settings and "\nend of parameters" not in ending):
         raise ValueError("it is cut off, or has no trees")
     header = _fields(head)
     features = _check_header(header)

@@ -58,6 +58,17 @@ def test_a_text_cut_off_anywhere_is_refused(text, tmp_path):
             artifact.load(tmp_path)
 
 
+def test_a_text_cut_off_behind_its_trees_is_refused_or_whole(text, tmp_path):
+    whole, refused = lightgbm.Booster(model_str=text).predict(ROWS), 0
+    for length in range(text.index("\nend of trees") + 14, text.index("\nend of parameters"), 13):
+        (tmp_path / "model.txt").write_text(text[:length])
+        try:
+            np.testing.assert_array_equal(artifact.load(tmp_path).booster.predict(ROWS), whole)
+        except ClientError:
+            refused += 1
+    assert refused > 50
+
+
 def damaged(text: str, name: str, edit) -> str:
     """The text with the values of the first line of that name edited."""
     return re.sub(
