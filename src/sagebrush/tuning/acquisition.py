@@ -5,8 +5,7 @@ al., *Unexpected Improvements to Expected Improvement for Bayesian Optimization*
 """
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import erfcx, log_ndtr, logsumexp
+from scipy.special import erfcx, log_ndtr
 
 from sagebrush.tuning.gaussian_process import Floats, GaussianProcess
 
@@ -46,23 +45,30 @@ class Acquisition:
             mean, variance = process.predict(points)
             deviation = np.sqrt(variance)[:, None]
             values.append(np.log(deviation) + log_improvement((best - mean) / deviation))
-        joined = np.hstack(values)
-        return np.asarray(logsumexp(joined, axis=1) - np.log(joined.shape[1]))
+        return _log_mean(np.hstack(values))
 
-    def with_gradient(self, point: Floats) -> tuple[float, Floats]:
-        """Value and gradient (D,) at one point."""
-        values: list[NDArray[np.float64]] = []
-        slopes: list[NDArray[np.float64]] = []
+    def with_gradients(self, points: Floats) -> tuple[Floats, Floats]:
+        """Values (m,) and gradients (m, D) at (m, D) points."""
+        values, slopes = [], []
         for process, best in zip(self._processes, self._bests, strict=True):
-            mean, variance, by_mean, by_variance = process.predict_with_gradient(point)
-            deviation = np.sqrt(variance)
+            mean, variance, by_mean, by_variance = process.predict_with_gradients(points)
+            deviation = np.sqrt(variance)[:, None]
             z = (best - mean) / deviation
             promise = log_improvement(z)
             values.append(np.log(deviation) + promise)
             share = np.exp(log_ndtr(z) - promise)
-            by_deviation = by_variance / (2.0 * variance)
-            slopes.append(by_deviation[:, None] * (1.0 - share * z) - share * by_mean / deviation)
-        joined = np.concatenate(values)
-        total = float(logsumexp(joined))
-        slope = np.hstack(slopes) @ np.exp(joined - total)
-        return total - float(np.log(len(joined))), slope
+            by_deviation = (by_variance / (2.0 * variance[:, None]))[:, None, :]
+            slopes.append(
+                by_deviation * (1.0 - share * z)[..., None]
+                - (share / deviation)[..., None] * by_mean
+            )
+        joined = np.hstack(values)
+        total = _log_mean(joined)
+        shares = np.exp(joined - total[:, None]) / joined.shape[1]
+        return total, (shares[..., None] * np.concatenate(slopes, axis=1)).sum(axis=1)
+
+
+def _log_mean(logarithms: Floats) -> Floats:
+    """The logarithm of each row's mean of what these are the logarithms of."""
+    highest = logarithms.max(axis=1)
+    return np.asarray(highest + np.log(np.exp(logarithms - highest[:, None]).mean(axis=1)))

@@ -6,9 +6,10 @@ import numpy as np
 from scipy.stats import qmc
 
 from sagebrush.algorithms.blas_threads import single_threaded_blas
-from sagebrush.tuning.bayesian import Observation, standardised
+from sagebrush.tuning.bayesian import Observation
 from sagebrush.tuning.encoding import Encoding
 from sagebrush.tuning.gaussian_process import GaussianProcess, Hyperparameters, Priors, fit
+from sagebrush.tuning.outputs import standardised
 from sagebrush.tuning.spaces import Space
 
 _SAMPLE = 4096

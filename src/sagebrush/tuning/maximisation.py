@@ -27,10 +27,9 @@ def maximise(
     candidates = np.vstack([_spread(encoding, rng), _near(encoding, centres, rng)])
     values = acquisition(candidates)
     order = np.argsort(-values, kind="stable")
-    found = [
-        _climb(acquisition, encoding, candidates[index], float(values[index]))
-        for index in _apart(candidates, order)
-    ]
+    starts = _apart(candidates, order)
+    heights, tops = _climb(acquisition, encoding, candidates[starts], values[starts])
+    found = list(zip(heights.tolist(), tops, strict=True))
     found.extend((float(values[index]), candidates[index]) for index in order[:64])
     return sorted(found, key=lambda each: -each[0])
 
@@ -73,59 +72,77 @@ def _apart(candidates: Floats, order: np.ndarray) -> list[int]:
 
 
 def _climb(
-    acquisition: Acquisition, encoding: Encoding, point: Floats, value: float
-) -> tuple[float, Floats]:
+    acquisition: Acquisition, encoding: Encoding, points: Floats, values: Floats
+) -> tuple[Floats, Floats]:
     """Upwards in the smooth dimensions, then in steps in the others, until neither helps."""
     for _ in range(_ROUNDS):
-        before = value
-        value, point = _climb_smoothly(acquisition, encoding, point, value)
+        before = values.max()
+        values, points = _climb_smoothly(acquisition, encoding, points, values)
         if encoding.smooth.all():
             break
-        value, point = _climb_in_steps(acquisition, encoding, point, value)
-        if value <= before + 1e-9:
+        values, points = _climb_in_steps(acquisition, encoding, points, values)
+        if values.max() <= before + 1e-9:
             break
-    return value, point
+    return values, points
 
 
 def _climb_smoothly(
-    acquisition: Acquisition, encoding: Encoding, point: Floats, value: float
-) -> tuple[float, Floats]:
+    acquisition: Acquisition, encoding: Encoding, points: Floats, values: Floats
+) -> tuple[Floats, Floats]:
+    """All points at once, as one problem: their sum is largest where each is."""
     smooth = encoding.smooth
     if not smooth.any():
-        return value, point
+        return values, points
 
     def downwards(coordinates: Floats) -> tuple[float, Floats]:
-        moved = point.copy()
-        moved[smooth] = coordinates
-        height, slope = acquisition.with_gradient(moved)
-        return -height, -slope[smooth]
+        moved = points.copy()
+        moved[:, smooth] = coordinates.reshape(len(points), -1)
+        heights, slopes = acquisition.with_gradients(moved)
+        return -float(heights.sum()), -slopes[:, smooth].reshape(-1)
 
+    start = points[:, smooth].reshape(-1)
     result = minimize(
         downwards,
-        point[smooth],
+        start,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * int(smooth.sum()),
+        bounds=[(0.0, 1.0)] * len(start),
         options={"maxiter": _CLIMB_ITERATIONS},
     )
-    moved = point.copy()
-    moved[smooth] = result.x
-    moved = encoding.snapped(moved[None])[0]
-    reached = float(acquisition(moved[None])[0])
-    return (reached, moved) if reached > value else (value, point)
+    moved = points.copy()
+    moved[:, smooth] = result.x.reshape(len(points), -1)
+    return _better(acquisition, points, values, encoding.snapped(moved))
 
 
 def _climb_in_steps(
-    acquisition: Acquisition, encoding: Encoding, point: Floats, value: float
-) -> tuple[float, Floats]:
-    """The best change of one stepped dimension."""
+    acquisition: Acquisition, encoding: Encoding, points: Floats, values: Floats
+) -> tuple[Floats, Floats]:
+    """The best change of one stepped dimension of each point."""
+    around = np.concatenate([_neighbours(encoding, point)[None] for point in points])
+    heights = acquisition(around.reshape(-1, points.shape[1])).reshape(len(points), -1)
+    best = heights.argmax(axis=1)
+    every = np.arange(len(points))
+    higher = heights[every, best] > values
+    return (
+        np.where(higher, heights[every, best], values),
+        np.where(higher[:, None], around[every, best], points),
+    )
+
+
+def _neighbours(encoding: Encoding, point: Floats) -> Floats:
     neighbours = []
     for column in np.flatnonzero(~encoding.smooth):
         steps = encoding.steps(int(column))
         moved = np.repeat(point[None], len(steps), axis=0)
         moved[:, column] = steps
         neighbours.append(moved)
-    around = np.vstack(neighbours)
-    values = acquisition(around)
-    best = int(values.argmax())
-    return (float(values[best]), around[best]) if values[best] > value else (value, point)
+    return np.vstack(neighbours)
+
+
+def _better(
+    acquisition: Acquisition, points: Floats, values: Floats, moved: Floats
+) -> tuple[Floats, Floats]:
+    """Of each pair of points the higher one."""
+    reached = acquisition(moved)
+    higher = reached > values
+    return np.where(higher, reached, values), np.where(higher[:, None], moved, points)

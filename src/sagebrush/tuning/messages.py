@@ -31,7 +31,8 @@ class SuggestionRequest:
     """Ask for the next configuration of a search.
 
     ``search`` names it, so that the process may remember what it worked out before. Each of
-    ``observed`` is a configuration and its objective, of which less is better.
+    ``observed`` is a configuration and its objective, of which less is better; ``failed`` ones
+    have none.
     """
 
     search: str
@@ -39,6 +40,7 @@ class SuggestionRequest:
     seed: int
     observed: Sequence[tuple[Configuration, float]]
     pending: Sequence[Configuration]
+    failed: Sequence[Configuration] = ()
 
     def encode(self) -> bytes:
         """The request as a line."""
@@ -48,6 +50,7 @@ class SuggestionRequest:
             "seed": self.seed,
             "observed": [[dict(each), value] for each, value in self.observed],
             "pending": [dict(each) for each in self.pending],
+            "failed": [dict(each) for each in self.failed],
         }
         return json.dumps(document).encode() + b"\n"
 
@@ -60,6 +63,7 @@ class SuggestionRequest:
             seed=document["seed"],
             observed=[(each, value) for each, value in document["observed"]],
             pending=document["pending"],
+            failed=document["failed"],
         )
 
 

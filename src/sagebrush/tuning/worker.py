@@ -31,7 +31,8 @@ class Searches:
     def suggest(self, request: SuggestionRequest) -> bytes:
         """The answer to a request, as a line."""
         observed = [Observation(each, value) for each, value in request.observed]
-        return encode_answer(self._search(request).suggest(observed, request.pending))
+        search = self._search(request)
+        return encode_answer(search.suggest(observed, request.pending, request.failed))
 
     def _search(self, request: SuggestionRequest) -> BayesianSearch:
         known = self._known.get(request.search)

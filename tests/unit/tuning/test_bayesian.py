@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sagebrush.tuning.bayesian import BayesianSearch, Observation, standardised
+from sagebrush.tuning.bayesian import BayesianSearch, Observation
 from sagebrush.tuning.spaces import Categorical, Continuous, Integer, Space
 
 SQUARE = Space((Continuous("x", -5.0, 10.0), Continuous("y", 0.0, 15.0)))
@@ -93,16 +93,53 @@ def test_equal_objectives_and_outliers_do_no_harm():
         assert -5 <= suggestion["x"] <= 10
 
 
-def test_standardised_values_keep_their_order():
-    values = np.array([1.0, 100.0, 3.0, 2.0, 5.0, 4.0, 1e6, 7.0, 8.0])
-    found = standardised(values)
-    assert (np.argsort(found) == np.argsort(values)).all()
-    assert found.mean() == pytest.approx(0.0, abs=1e-9)
-    assert found.std() == pytest.approx(1.0)
+def test_what_failed_is_not_suggested_again_while_nothing_succeeds():
+    search, failed = BayesianSearch(SQUARE), []
+    for _ in range(12):
+        failed.append(search.suggest([], failed=failed))
+    assert len({tuple(each.values()) for each in failed}) == 12
 
 
-@pytest.mark.parametrize("values", [[0.0] * 9, [0.0] * 8 + [1e300], [-1e300, 0.0, 1.0, 2.0, 3.0]])
-def test_standardised_values_are_numbers(values):
-    found = standardised(np.array(values))
-    assert np.isfinite(found).all()
-    assert (np.diff(found[np.argsort(values)]) >= 0).all()
+def test_the_search_keeps_away_from_where_trials_fail():
+    search = BayesianSearch(SQUARE)
+    observed, failed = [], []
+    for _ in range(40):
+        found = search.suggest(observed, failed=failed)
+        # The two outer ones of Branin's three minima.
+        if abs(found["x"] - 3.1) > 4:
+            failed.append(found)
+        else:
+            observed.append(Observation(found, branin(found)))
+    assert min(each.value for each in observed) < 0.397887 + 1e-2
+    assert len(failed) < 20
+
+
+@pytest.mark.parametrize("draw_period", [0, 1])
+def test_drawn_and_likeliest_hyperparameters_both_solve(draw_period):
+    search, observed = BayesianSearch(SQUARE, 1, draw_period=draw_period), []
+    for _ in range(36):
+        found = search.suggest(observed)
+        observed.append(Observation(found, branin(found)))
+    assert min(each.value for each in observed) < 0.397887 + 2e-2
+
+
+def test_thousands_of_observations_are_used():
+    places = np.random.default_rng(2).random((1800, 2))
+    observed = [Observation(each, branin(each)) for each in map(SQUARE.from_unit, places)]
+    assert branin(BayesianSearch(SQUARE).suggest(observed)) < 0.397887 + 0.02
+
+
+def test_noise_is_averaged_out():
+    generator = np.random.default_rng(5)
+    search, observed, places = BayesianSearch(SQUARE), [], []
+    for _ in range(40):
+        found = search.suggest(observed)
+        places.append(branin(found))
+        observed.append(Observation(found, places[-1] + generator.normal()))
+    assert np.median(places[-10:]) < 0.397887 + 2.0
+
+
+def test_twenty_dimensions_are_searched():
+    space = Space(tuple(Continuous(f"x{number}", 0.0, 1.0) for number in range(20)))
+    values = searched(space, lambda c: sum((v - 0.3) ** 2 for v in c.values()), 40)
+    assert min(values) < min(values[:10]) / 1.5

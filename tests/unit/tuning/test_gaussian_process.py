@@ -10,8 +10,8 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from sagebrush.tuning.gaussian_process import (
     GaussianProcess,
     Hyperparameters,
+    Posterior,
     Priors,
-    _Posterior,
     fit,
     warped,
 )
@@ -51,7 +51,7 @@ def test_the_likelihood_is_that_of_scikit_learn(data):
     kernel = ConstantKernel(np.exp(0.4)) * Matern([0.3, 0.7, 1.5], nu=2.5)
     oracle = GaussianProcessRegressor(kernel, alpha=np.exp(-4.0), optimizer=None).fit(X, y)
     flat = Priors(0.0, 1e9, 1e9, 0.0, 1e9, 0.0)
-    value, _ = _Posterior(X, y, NUMERIC, flat)(setting().packed())
+    value, _ = Posterior(X, y, NUMERIC, flat)(setting().packed())
     constant = 0.5 * len(y) * np.log(2 * np.pi)
     assert -(value + constant) == pytest.approx(oracle.log_marginal_likelihood_value_, rel=1e-6)
 
@@ -61,7 +61,7 @@ def test_the_likelihood_is_that_of_scikit_learn(data):
 def test_the_posteriors_gradient_is_its_derivative(data, categorical, warp_sd):
     X, y = data
     X[:, categorical] = np.floor(X[:, categorical] * 3)
-    posterior = _Posterior(X, y, categorical, Priors(0.3, warp_sd=warp_sd))
+    posterior = Posterior(X, y, categorical, Priors(0.3, warp_sd=warp_sd))
     vector = np.random.default_rng(2).normal(size=11) * 0.3
     vector[4] = -3.0
     if not warp_sd:
@@ -78,15 +78,37 @@ def test_the_posteriors_gradient_is_its_derivative(data, categorical, warp_sd):
 def test_gradients_of_predictions_are_derivatives(data):
     X, y = data
     warps = np.array([[0.3, -0.2, 0.1], [-0.1, 0.4, 0.2]])
-    process = GaussianProcess(X, y, NUMERIC, setting(warps))
-    point = np.array([0.3, 0.6, 0.9])
-    mean, variance, by_mean, by_variance = process.predict_with_gradient(point)
-    assert mean == pytest.approx(process.predict(point[None])[0][0])
-    assert variance == pytest.approx(process.predict(point[None])[1][0])
+    process = GaussianProcess(X, np.column_stack([y, y**2]), NUMERIC, setting(warps))
+    points = np.array([[0.3, 0.6, 0.9], [0.1, 0.2, 0.4]])
+    mean, variance, by_mean, by_variance = process.predict_with_gradients(points)
+    np.testing.assert_allclose(mean, process.predict(points)[0])
+    np.testing.assert_allclose(variance, process.predict(points)[1])
     for index, step in enumerate(np.eye(3) * 1e-6):
-        after, before = process.predict((point + step)[None]), process.predict((point - step)[None])
-        assert by_mean[index, 0] == pytest.approx((after[0] - before[0])[0, 0] / 2e-6, rel=1e-4)
-        assert by_variance[index] == pytest.approx((after[1] - before[1])[0] / 2e-6, rel=1e-3)
+        after, before = process.predict(points + step), process.predict(points - step)
+        np.testing.assert_allclose(by_mean[..., index], (after[0] - before[0]) / 2e-6, rtol=1e-4)
+        np.testing.assert_allclose(
+            by_variance[:, index], (after[1] - before[1]) / 2e-6, rtol=1e-3, atol=1e-8
+        )
+
+
+def test_gradients_are_zero_in_categories(data):
+    X, y = data
+    X[:, 1] = np.floor(X[:, 1] * 3)
+    process = GaussianProcess(X, y, MIXED, setting())
+    _, _, by_mean, by_variance = process.predict_with_gradients(np.array([[0.4, 1.0, 0.2]]))
+    assert by_mean[0, 0, 1] == by_variance[0, 1] == 0.0
+    assert by_mean[0, 0, 0] != 0.0
+
+
+@pytest.mark.parametrize("categorical", [NUMERIC, MIXED])
+def test_the_posteriors_logarithm_alone_is_the_same(data, categorical):
+    X, y = data
+    X[:, categorical] = np.floor(X[:, categorical] * 3)
+    posterior = Posterior(X, y, categorical, Priors(0.3))
+    vector = setting(np.where(categorical, 0.0, np.full((2, 3), 0.2))).packed()
+    assert posterior.logarithm(vector) == pytest.approx(-posterior(vector)[0])
+    vector[4] = 1.0
+    assert posterior.logarithm(vector) == -np.inf
 
 
 def test_categories_are_alike_or_not_whatever_their_numbers(data):

@@ -17,7 +17,9 @@ SPACE = Space(
     (Continuous("x", 1e-3, 1.0, "Logarithmic"), Integer("n", 1, 9), Categorical("c", ("a", "b")))
 )
 OBSERVED = [({"x": 0.001 * 2**i, "n": i + 1, "c": "ab"[i % 2]}, float(i)) for i in range(9)]
-REQUEST = SuggestionRequest("job", SPACE, 3, OBSERVED, [{"x": 0.5, "n": 2, "c": "a"}])
+REQUEST = SuggestionRequest(
+    "job", SPACE, 3, OBSERVED, [{"x": 0.5, "n": 2, "c": "a"}], [{"x": 0.9, "n": 9, "c": "b"}]
+)
 
 
 def answers(*lines: bytes) -> list[dict]:
@@ -47,7 +49,7 @@ def test_requests_survive_the_way():
 def test_an_answer_is_what_the_library_suggests():
     search = BayesianSearch(SPACE, 3)
     observed = [Observation(each, value) for each, value in OBSERVED]
-    expected = search.suggest(observed, REQUEST.pending)
+    expected = search.suggest(observed, REQUEST.pending, REQUEST.failed)
     assert answers(REQUEST.encode()) == [{"configuration": expected}]
 
 

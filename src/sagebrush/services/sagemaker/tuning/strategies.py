@@ -89,4 +89,9 @@ def suggestion_request(
         seed=job.state.seed,
         observed=inherited.pooled(observed),
         pending=[space.parse(trial.hyperparameters) for trial in own if not trial.is_over],
+        failed=[
+            space.parse(trial.hyperparameters)
+            for trial in own
+            if trial.is_over and trial.objective is None
+        ],
     )
