@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -59,10 +60,10 @@ def kill(server: PrivateServer) -> None:
 
 
 def model_server_pid(folder: Path) -> int:
-    """Return the process of the newest model server."""
+    """Return the process of the newest model server; 0 where none has started yet."""
     newest = max(folder.glob("s0/*/shim.json"), key=lambda path: int(path.parent.name))
-    text = newest.read_text().partition('"server":')[2]
-    return int(text.strip().partition("}")[0].partition(",")[0])
+    members: dict[str, int] = json.loads(newest.read_text()).get("members", {})
+    return members.get("server", 0)
 
 
 def expect_all(scene: Transforms) -> None:
@@ -108,9 +109,10 @@ def test_the_server_may_die_at_any_time(scene: Transforms, after_s: float) -> No
 
 def test_the_model_server_dies(scene: Transforms) -> None:
     folder = begin(scene, done=2)
-    for _ in range(2):
-        os.kill(model_server_pid(folder), signal.SIGKILL)
-        time.sleep(0.2)
+    first = model_server_pid(folder)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: model_server_pid(folder) not in (0, first))
+    os.kill(model_server_pid(folder), signal.SIGKILL)
     expect_all(scene)
 
 

@@ -87,7 +87,6 @@ class TransformRun:
         self.ended.set()
 
     async def _work(self) -> Outcome:
-        self._storing = records.STORED in records.file_counts(self._db, self.job_id)
         job = self._begin()
         try:
             if not job.progress.listed:

@@ -215,6 +215,8 @@ def test_outputs_that_were_being_stored_are_all_stored_after_a_restart(
     name = transforms.create()
     transforms.server.until(lambda: len(stored) == 2)
     transforms.server.call("StopTransformJob", TransformJobName=name)
+    transforms.server.run(asyncio.sleep(0.05))
+    assert transforms.describe_now(name) == "Stopping", "it is too late to leave no output"
     transforms.server.stop()
     transforms.server.start()
     assert transforms.wait(name)["TransformJobStatus"] == "Completed"
