@@ -329,3 +329,10 @@ def test_an_improvement_is_one_of_more_than_one_percent() -> None:
     found = [_trial(number, value) for number, value in enumerate(curve, 1)]
     assert history.not_improving(found, [Definition()]) == 1  # type: ignore[list-item]
     assert history.not_improving(found[:2], [Definition()]) == 1  # type: ignore[list-item]
+
+
+def test_a_configuration_that_failed_is_not_suggested_again(server: Server) -> None:
+    body = "case $TRAINING_JOB_NAME in *-00[15]-*) tell $mini_batch_size;; *) exit 1;; esac"
+    tune(server, "failing", body, jobs=7, parallel=1, Strategy="Bayesian")
+    tried = values(server, "failing")
+    assert len({each["mini_batch_size"] for each in tried}) == len(tried) == 7
