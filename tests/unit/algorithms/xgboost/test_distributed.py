@@ -83,3 +83,21 @@ def test_a_lost_host_is_not_the_users_mistake():
     for failure in (training_failure(lost), loading_failure(lost)):
         assert isinstance(failure, AlgorithmError)
         assert "connection to another host was lost" in str(failure)
+
+
+def test_verbosity_is_how_much_xgboost_says(tmp_path, make_data, csv_text):
+    """In processes of their own: the library keeps the level for all that follows in one."""
+    rows = csv_text(*reversed(make_data()))
+    processes = [
+        start_host(
+            tmp_path / verbosity, "algo-1", ["algo-1"], rows, num_round="2", tree_method="hist",
+            updater="grow_quantile_histmaker", verbosity=verbosity,
+        )
+        for verbosity in "013"
+    ]  # fmt: skip
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], outputs
+    assert all("[1]\ttrain-" in output for output in outputs)
+    warned = ["manually specified the `updater` parameter" in output for output in outputs]
+    assert warned == [False, True, True]
+    assert ["Monitor (0)" in output for output in outputs] == [False, False, True]
