@@ -60,7 +60,8 @@ def _rank_verdict(target: str, found: Standing, strictly: bool) -> Verdict:
     others = [index for index in range(len(found.contenders)) if index != first]
     rival = min(others, key=lambda index: found.ranks[index])
     low, high = found.behind[rival]
-    met = all(found.behind[index][0 if strictly else 1] > 0 for index in others)
+    lows, highs = found.behind[others].T
+    met = bool((lows > 0.0).all() if strictly else (highs >= 0.0).all())
     detail = (
         f"{found.ranks[first]:.2f} against {found.ranks[rival]:.2f} of {found.contenders[rival]}; "
         f"difference {low:+.2f} to {high:+.2f} (95 %), {found.blocks} races"
