@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sagebrush.base.errors import ApiError
+from sagebrush.services.sagemaker.jobs import prepare
 
 from .conftest import Server
 from .tuning_example import (
@@ -257,3 +258,14 @@ def test_names_are_unique_whatever_their_case(server: Server) -> None:
         start_tuning(server, "mixed-CASE", "tell 1", jobs=1)
     assert caught.value.code == "ResourceInUse"
     assert described(server, "mixed-case")[NAMED] == "Mixed-Case"
+
+
+def test_trials_share_the_machine_from_the_first_on(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "machine_cpu_count", lambda: 2)
+    tune(server, "pair", "tell $OMP_NUM_THREADS", jobs=2, parallel=2)
+    tune(server, "alone", "tell $OMP_NUM_THREADS", jobs=1, parallel=2)
+    metric = "FinalHyperParameterTuningJobObjectiveMetric"
+    assert [each[metric]["Value"] for each in trials(server, "pair")] == [1.0, 1.0]
+    assert [each[metric]["Value"] for each in trials(server, "alone")] == [2.0]

@@ -40,6 +40,7 @@ from sagebrush.services.sagemaker.jobs.prepare import (
 from sagebrush.services.sagemaker.jobs.watch import Watch
 from sagebrush.services.sagemaker.records import TrainingJob
 from sagebrush.services.sagemaker.runtimes import Runtime, runtime_of
+from sagebrush.services.sagemaker.tuning.records import trials_at_once
 
 _TRAINING = "Training image download completed. Training in progress."
 _Result = TypeVar("_Result")
@@ -157,7 +158,9 @@ class JobRun:
             prepared = await prepare(self._platform, job)
         except OSError as error:
             raise JobFailure(f"InternalServerError: Data download failed:{error}") from error
-        threads = thread_share(prepared.hosts, self._beside)
+        # A trial shares the machine with those that its tuning job begins a moment later.
+        beside = max(self._beside, trials_at_once(self._platform.db, job.id) - 1)
+        threads = thread_share(prepared.hosts, beside)
         return specification(self._platform, job, image, runtime, prepared, threads)
 
     async def _runtime(self, job: TrainingJob, image: ResolvedImage) -> Runtime:

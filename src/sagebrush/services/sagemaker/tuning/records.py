@@ -285,3 +285,13 @@ def tuning_id_of(db: Database, training_job_id: int) -> int | None:
         (training_job_id,),
     )
     return row["tuning_id"] if row else None
+
+
+def trials_at_once(db: Database, training_job_id: int) -> int:
+    """Return how many trials run at once in the tuning job of a training job; 1 if it has none."""
+    identifier = tuning_id_of(db, training_job_id)
+    job = None if identifier is None else job_by_id(db, identifier)
+    if job is None:
+        return 1
+    limits = job.request["HyperParameterTuningJobConfig"]["ResourceLimits"]
+    return int(min(limits["MaxParallelTrainingJobs"], limits["MaxNumberOfTrainingJobs"]))
