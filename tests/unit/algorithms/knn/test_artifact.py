@@ -130,5 +130,5 @@ def test_an_index_that_asks_for_more_memory_than_there_is_is_refused(saved: Path
         raise MemoryError("std::bad_alloc")  # what faiss does where a damaged size is read
 
     monkeypatch.setattr(faiss, "read_index", damaged)
-    with pytest.raises(AlgorithmError, match="model_algo-1 is no index .*: std::bad_alloc"):
+    with pytest.raises(AlgorithmError, match=r"model_algo-1 is no index .*: std::bad_alloc"):
         read_model(saved)
