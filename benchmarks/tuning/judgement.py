@@ -17,6 +17,7 @@ from benchmarks.tuning.ranking import Curves, Standing, curves_of, standing
 PASS, MISS, OPEN = "PASS", "MISS", "OPEN"
 CHECKPOINTS = (20, 50, 100)
 GROUPS = {"functions": False, "real trainings": True}
+_LEAST_SEEDS = 5
 _ASK_LIMITS_MS = {100: 50.0, 1000: 500.0}
 # (problem, evaluations): the least median regret of a peer when the target was set.
 _ANCHORS = {("Branin", 40): 3e-5, ("Hartmann-6", 80): 1.9e-4, ("Ackley-5", 80): 3.32}
@@ -52,7 +53,9 @@ def _ranks(plan: Plan, store: Store) -> Iterator[Verdict]:
             if not races or len(plan.contenders) < 2 or OURS not in plan.contenders:
                 yield Verdict(target, OPEN, "not measured")
                 continue
-            yield _rank_verdict(target, standing(races, OURS, CHECKPOINTS), at_once > 1)
+            least = min(len(each.seeds) for each in races)
+            verdict = _rank_verdict(target, standing(races, OURS, CHECKPOINTS), at_once > 1)
+            yield verdict if least >= _LEAST_SEEDS else _too_few(verdict, least)
 
 
 def _rank_verdict(target: str, found: Standing, strictly: bool) -> Verdict:
@@ -67,6 +70,11 @@ def _rank_verdict(target: str, found: Standing, strictly: bool) -> Verdict:
         f"difference {low:+.2f} to {high:+.2f} (95 %), {found.blocks} races"
     )
     return Verdict(target, PASS if met else MISS, detail)
+
+
+def _too_few(verdict: Verdict, seeds: int) -> Verdict:
+    """Return the figures without a conclusion: resampling so few seeds shows no doubt."""
+    return Verdict(verdict.target, OPEN, f"only {seeds} seeds yet; {verdict.detail}")
 
 
 def _anchors(plan: Plan, store: Store) -> Iterator[Verdict]:
@@ -117,4 +125,5 @@ def _halving(plan: Plan, store: Store) -> Verdict:
         f"mean loss lower by {gains.mean():.4f} ({low:.4f} to {high:.4f}), {len(seeds)} seeds; "
         f"better in {int((gains > 0).sum())}, worse in {int((gains < 0).sum())}"
     )
-    return Verdict(target, PASS if low > 0 else MISS, detail)
+    verdict = Verdict(target, PASS if low > 0 else MISS, detail)
+    return verdict if len(seeds) >= _LEAST_SEEDS else _too_few(verdict, len(seeds))

@@ -67,7 +67,7 @@ def test_ranks_say_who_is_ahead_and_whether_it_is_sure() -> None:
     np.testing.assert_array_equal(tied.ranks, [1.5, 1.5])
 
 
-def filled(tmp_path, best: dict[str, float], seeds: int = 3) -> tuple[Plan, Store]:
+def filled(tmp_path, best: dict[str, float], seeds: int = 5) -> tuple[Plan, Store]:
     plan = Plan(("Branin",), (OURS, RANDOM), seeds, (1, 4))
     store = Store.open(tmp_path / "figures.jsonl")
     for each in plan.measurements():
@@ -95,6 +95,11 @@ def test_verdicts_follow_the_figures(tmp_path) -> None:
     assert behind["median regret on Branin after 40 at most 3e-05"] == "MISS"
 
 
+def test_few_seeds_prove_nothing(tmp_path) -> None:
+    few = verdicts(*filled(tmp_path, {OURS: 0.4, RANDOM: 0.5}, seeds=4))
+    assert few["mean rank strictly first on functions, 4 at once"] == "OPEN"
+
+
 def test_figures_are_kept_and_go_stale_with_the_code(tmp_path, monkeypatch) -> None:
     _, store = filled(tmp_path, {OURS: 0.4, RANDOM: 0.5})
     again = Store.open(store.path)
@@ -110,7 +115,7 @@ def test_only_seeds_that_everybody_ran_count(tmp_path) -> None:
     del store.figures[Measurement(RACE, RANDOM, 2, "Branin", 1).key]
     found = curves_of(plan, store, "Branin", 1)
     assert found is not None
-    assert found.seeds == (1, 3)
+    assert found.seeds == (1, 3, 4, 5)
 
 
 def test_a_failed_run_ranks_last(tmp_path) -> None:
