@@ -16,7 +16,7 @@ _REPEATS = 12
 
 
 def timing(name: str, observations: int, seed: int) -> dict[str, Any]:
-    """Return the median wall and CPU time of a suggestion on Hartmann-6, in milliseconds, and the longest.
+    """Return the median wall and CPU milliseconds of a suggestion on Hartmann-6, and the longest.
 
     The first suggestion, which may set up what later ones use again, is not counted, as in a
     tuning job. The observed configurations are those that the contender is told, not its own.
