@@ -69,8 +69,11 @@ class BuildKernels(build_ext):
     """Builds plain shared libraries instead of Python extension modules."""
 
     def get_ext_filename(self, fullname: str) -> str:
-        """The library's path: no Python version in its name, it does not depend on any."""
-        return str(Path(*fullname.split("."))) + ".so"
+        """The library's path: no Python version in its name, since it does not depend on any.
+
+        Not `.so` either, which Python would take for a module of its own.
+        """
+        return str(Path(*fullname.split("."))) + ".kernel"
 
     def build_extension(self, ext: Extension) -> None:
         """Compile and link one library in one step, unless it is newer than its sources."""

@@ -28,7 +28,7 @@ def load_kernel(algorithm: str) -> ctypes.CDLL:
     """
     folder = ALGORITHMS / algorithm
     for variant in variants():
-        path = folder / f"_kernel_{variant}.so"
+        path = folder / f"_kernel_{variant}.kernel"
         if path.exists():
             return ctypes.CDLL(str(path))
     raise KernelMissingError(
