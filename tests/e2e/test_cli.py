@@ -122,12 +122,12 @@ def test_status_and_logs_show_jobs_and_endpoints(
     sagemaker = told["services"]["sagemaker"]
     assert sagemaker["training_jobs"]["Completed"] >= 1
     assert sagemaker["training_jobs"]["Failed"] >= 1
-    assert sagemaker["endpoints"] == {"InService": 1}
-    assert sagemaker["serving_endpoints"] == ["cli-good"]
+    assert sagemaker["endpoints"]["InService"] == len(sagemaker["serving_endpoints"])
+    assert "cli-good" in sagemaker["serving_endpoints"]
     assert told["services"]["s3"]["objects"] >= 3
     shown = sagebrush_command("status").stdout
     assert server.endpoint in shown
-    assert "sagemaker: endpoints  InService 1" in shown
+    assert f"sagemaker: endpoints  InService {len(sagemaker['serving_endpoints'])}" in shown
 
     good = sagebrush_command("logs", "cli-good", "--follow")
     assert good.returncode == 0

@@ -184,6 +184,7 @@ response = runtime.invoke_endpoint(
     Body=lines,
 )
 scores = [json.loads(line)["dot_product"] for line in response["Body"].read().splitlines()]
+client.delete_endpoint(EndpointName=model_name)
 found |= {
     "two_instances": job["TrainingJobStatus"],
     "answered": len(scores),
