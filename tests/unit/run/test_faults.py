@@ -104,6 +104,8 @@ def test_kill_of_the_shim_ends_the_members_and_loses_the_job(root: Path, isolati
         spec = bench.job("shimless", shell(script))
         handle = await bench.start(spec)
         await written(Path(spec.directory, "algo-1.log"), "\n")
+        # The shim tells of its members after it has started them all.
+        await written(Path(spec.directory, "shim.json"), '"algo-1"')
         members = json.loads(Path(spec.directory, "shim.json").read_text())["members"]
         os.kill(handle.record["pid"], signal.SIGKILL)
         assert isinstance(await handle.wait(), Lost)
@@ -119,6 +121,8 @@ def test_deleted_directory_ends_the_job(root: Path, isolation: str) -> None:
         spec = bench.job("deleted", shell("trap '' TERM; echo ready; sleep 60"))
         handle = await bench.start(spec)
         await written(Path(spec.directory, "algo-1.log"), "ready")
+        # The shim tells of its members after it has started them all.
+        await written(Path(spec.directory, "shim.json"), '"algo-1"')
         members = json.loads(Path(spec.directory, "shim.json").read_text())["members"]
         shutil.rmtree(spec.directory)
         assert isinstance(await handle.wait(), Lost)
@@ -167,6 +171,8 @@ def test_kill_of_a_member_from_outside_is_its_signal(root: Path, isolation: str)
         spec = bench.job("shot", shell("echo ready; sleep 60"))
         handle = await bench.start(spec)
         await written(Path(spec.directory, "algo-1.log"), "ready")
+        # The shim tells of its members after it has started them all.
+        await written(Path(spec.directory, "shim.json"), '"algo-1"')
         members = json.loads(Path(spec.directory, "shim.json").read_text())["members"]
         os.kill(members["algo-1"], signal.SIGKILL)
         ended = await handle.wait()
