@@ -22,8 +22,10 @@ def main() -> None:
     """Keep the figures of a run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("json", type=Path, help="what `make bench-algorithms` wrote")
-    measured = json.loads(parser.parse_args().json.read_text("utf-8"))
-    KEPT.write_text(json.dumps(condensed(measured), indent=1) + "\n", "utf-8")
+    parser.add_argument("--remark", default="", help="what a reader must know of the run")
+    parsed = parser.parse_args()
+    kept = condensed(json.loads(parsed.json.read_text("utf-8"))) | {"remark": parsed.remark}
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
 def condensed(measured: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def page(kept: dict[str, Any]) -> str:
         "said. `time ~ rows^` is how time grows over four sizes. A peer that took longer than its",
         "limit is marked `>`. Take them again with `make bench-algorithms` (hours; with `QUICK=1`",
         "minutes).\n",
-        f"Measured on {system} with {kept['cpus']} CPUs.\n",
+        f"Measured on {system} with {kept['cpus']} CPUs. {kept.get('remark', '')}".strip() + "\n",
     ]
     for name, task in kept["tasks"].items():
         parts += _section(name, task)
