@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults, records, tagging
 from sagebrush.services.sagemaker.descriptions import SUMMARY_COLUMNS, describe, job_arn, summary
 from sagebrush.services.sagemaker.jobs.training import runner_of
+from sagebrush.services.sagemaker.listing import page_of
 from sagebrush.services.sagemaker.records import TrainingJob
 from sagebrush.services.sagemaker.training_requests import check_training_request
-
-_PAGE = 10
-_SORT_COLUMNS = {"Name": "name", "CreationTime": "created", "Status": "status"}
 
 
 def create_training_job(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -49,44 +46,14 @@ def list_training_jobs(context: Context, request: dict[str, Any]) -> dict[str, A
     if "WarmPoolStatusEquals" in request or "TrainingPlanArnEquals" in request:
         # No job has a warm pool or a training plan here.
         return {"TrainingJobSummaries": []}
-    column = _SORT_COLUMNS[request.get("SortBy", "CreationTime")]
-    descending = request.get("SortOrder", "Descending") == "Descending"
-    conditions, values = _filters(context, request)
-    if token := request.get("NextToken"):
-        position = decode_token(token)
-        if len(position) != 2 or not all(isinstance(item, str | int | float) for item in position):
-            raise faults.invalid("The specified pagination token is invalid.")
-        conditions.append(f"({column}, id) {'<' if descending else '>'} (?, ?)")
-        values += position
-    limit = request.get("MaxResults", _PAGE)
-    order = "DESC" if descending else "ASC"
-    rows = context.db.all(
-        f"SELECT {SUMMARY_COLUMNS} FROM sagemaker_training_jobs WHERE {' AND '.join(conditions)}"
-        f" ORDER BY {column} {order}, id {order} LIMIT ?",
-        (*values, limit + 1),
+    shown, following = page_of(
+        context, request, "sagemaker_training_jobs", SUMMARY_COLUMNS, "CreationTime", "Descending"
     )
-    shown = rows[:limit]
     prefix = job_arn(context.account, context.region, "")
     answer: dict[str, Any] = {"TrainingJobSummaries": [summary(prefix, row) for row in shown]}
-    if len(rows) > limit:
-        answer["NextToken"] = encode_token([shown[-1][column], shown[-1]["id"]])
+    if following is not None:
+        answer["NextToken"] = following
     return answer
-
-
-def _filters(context: Context, request: dict[str, Any]) -> tuple[list[str], list[Any]]:
-    conditions, values = ["account = ?", "region = ?"], [context.account, context.region]
-    for member, condition in (
-        ("StatusEquals", "status = ?"),
-        ("CreationTimeAfter", "created > ?"),
-        ("CreationTimeBefore", "created < ?"),
-        ("LastModifiedTimeAfter", "modified > ?"),
-        ("LastModifiedTimeBefore", "modified < ?"),
-        ("NameContains", "instr(lower(name), lower(?)) > 0"),
-    ):
-        if member in request:
-            conditions.append(condition)
-            values.append(request[member])
-    return conditions, values
 
 
 def stop_training_job(context: Context, request: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults, tagging
+from sagebrush.services.sagemaker.listing import page_of
 from sagebrush.services.sagemaker.tuning import records
 from sagebrush.services.sagemaker.tuning.definitions import definitions_of
 from sagebrush.services.sagemaker.tuning.descriptions import (
@@ -25,7 +26,6 @@ from sagebrush.services.sagemaker.tuning.warm_start import inheritance
 from sagebrush.services.sagemaker.tuning_requests import checked_tuning_request
 
 _PAGE = 10
-_SORT_COLUMNS = {"Name": "name", "CreationTime": "created", "Status": "status"}
 
 
 def create_hyper_parameter_tuning_job(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -57,46 +57,17 @@ def describe_hyper_parameter_tuning_job(
 
 def list_hyper_parameter_tuning_jobs(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Tell a page of the tuning jobs that pass every filter, by name unless asked otherwise."""
-    column = _SORT_COLUMNS[request.get("SortBy", "Name")]
-    descending = request.get("SortOrder", "Ascending") == "Descending"
-    conditions, values = _filters(context, request)
-    if token := request.get("NextToken"):
-        position = decode_token(token)
-        if len(position) != 2 or not all(isinstance(item, str | int | float) for item in position):
-            raise faults.invalid("The specified pagination token is invalid.")
-        conditions.append(f"({column}, id) {'<' if descending else '>'} (?, ?)")
-        values += position
-    limit = request.get("MaxResults", _PAGE)
-    order = "DESC" if descending else "ASC"
-    rows = context.db.all(
-        f"SELECT id, {column} AS place FROM sagemaker_tuning_jobs WHERE {' AND '.join(conditions)}"
-        f" ORDER BY {column} {order}, id {order} LIMIT ?",
-        (*values, limit + 1),
+    columns = "id, name, status, created"
+    shown, following = page_of(
+        context, request, "sagemaker_tuning_jobs", columns, "Name", "Ascending"
     )
-    shown = rows[:limit]
     jobs = [records.job_by_id(context.db, row["id"]) for row in shown]
     answer: dict[str, Any] = {
         "HyperParameterTuningJobSummaries": [listed(context.db, job) for job in jobs if job]
     }
-    if len(rows) > limit:
-        answer["NextToken"] = encode_token([shown[-1]["place"], shown[-1]["id"]])
+    if following is not None:
+        answer["NextToken"] = following
     return answer
-
-
-def _filters(context: Context, request: dict[str, Any]) -> tuple[list[str], list[Any]]:
-    conditions, values = ["account = ?", "region = ?"], [context.account, context.region]
-    for member, condition in (
-        ("StatusEquals", "status = ?"),
-        ("CreationTimeAfter", "created > ?"),
-        ("CreationTimeBefore", "created < ?"),
-        ("LastModifiedTimeAfter", "modified > ?"),
-        ("LastModifiedTimeBefore", "modified < ?"),
-        ("NameContains", "instr(lower(name), lower(?)) > 0"),
-    ):
-        if member in request:
-            conditions.append(condition)
-            values.append(request[member])
-    return conditions, values
 
 
 def list_training_jobs_for_hyper_parameter_tuning_job(
