@@ -33,7 +33,8 @@ class SystemClock:
 
     async def sleep_until(self, moment: float) -> None:
         """Return once the clock says `moment` (epoch seconds) or later; at once if it does."""
-        while (left_s := moment - time.time()) > 0:
+        # Asked again after each sleep: the machine's clock may have been set meanwhile.
+        while (left_s := moment - time.time()) > 0:  # noqa: ASYNC110 - no event tells the time
             await asyncio.sleep(left_s)
 
 
