@@ -10,9 +10,10 @@ from sagebrush.engines.fleets.errors import (
     ServerTimeoutError,
     StartError,
 )
-from sagebrush.engines.fleets.fleets import Fleets, Observer, VariantPlan
-from sagebrush.engines.fleets.router import Router, Variant
-from sagebrush.engines.fleets.server import MEMBER_NAME, SOCKET_NAME, ModelServer
+from sagebrush.engines.fleets.fleets import Fleets, VariantPlan
+from sagebrush.engines.fleets.instance import Instance, Observer, Place
+from sagebrush.engines.fleets.router import Router, Strategy, Variant
+from sagebrush.engines.fleets.server import MEMBER_NAME, SOCKET_NAME, ModelServer, SpecFactory
 
 __all__ = [
     "MEMBER_NAME",
@@ -20,15 +21,19 @@ __all__ = [
     "Answer",
     "FleetError",
     "Fleets",
+    "Instance",
     "ModelServer",
     "NoSuchFleetError",
     "NoSuchVariantError",
     "NotReadyError",
     "Observer",
+    "Place",
     "Router",
     "ServerLostError",
     "ServerTimeoutError",
+    "SpecFactory",
     "StartError",
+    "Strategy",
     "Variant",
     "VariantPlan",
     "compose",

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 class FleetError(SagebrushError):
-    """Root of the errors of this engine; `variant` is the one it happened to, where known."""
+    """Root of the errors of this engine; variant and container it happened to, where known."""
 
     variant: Variant | None = None
+    container: str = ""
 
 
 class NoSuchFleetError(FleetError):

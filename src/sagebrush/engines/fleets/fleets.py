@@ -1,26 +1,25 @@
-"""All fleets of one server: made, routed to, adopted after a restart, retired."""
+"""All fleets of one server: made, routed to, scaled, adopted after a restart, retired."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, TypeVar
 
-from sagebrush.engines.fleets.channel import Answer
 from sagebrush.engines.fleets.errors import (
     FleetError,
     NobodyListensError,
-    NoSuchFleetError,
+    NoSuchVariantError,
     NotReadyError,
     ServerLostError,
 )
-from sagebrush.engines.fleets.router import Router, Variant
-from sagebrush.engines.fleets.server import ModelServer, SpecFactory, end_leftover
+from sagebrush.engines.fleets.instance import Instance, Observer, Place, make_instance
+from sagebrush.engines.fleets.router import Router, Strategy, Variant
+from sagebrush.engines.fleets.routes import Routes
+from sagebrush.engines.fleets.server import SpecFactory, end_leftover
 from sagebrush.run.supervisor import Supervisor
 
 _RESTART_PATIENCE_S = 10.0
@@ -29,65 +28,97 @@ _RESTART_POLL_S = 0.01
 _DRAIN_LIMIT_S = 60.0
 STOP_GRACE_S = 30.0
 
-
-class Observer(Protocol):
-    """Who is told of every process of a fleet."""
-
-    def server_started(self, variant: str, ordinal: int, directory: Path) -> None:
-        """A process was started or adopted."""
-
-    async def server_ended(self, directory: Path) -> None:
-        """A process has ended; its directory stays until this returns. May come twice."""
+_Answer = TypeVar("_Answer")
+Ask = Callable[[Variant, Instance], Awaitable[_Answer]]
+"""Has a chosen instance answer; a `ServerLostError` of it means that it may be asked again."""
 
 
 @dataclass(frozen=True)
 class VariantPlan:
-    """What a variant shall be: its share, how many servers, how to make each, how long to wait."""
+    """What a variant shall be.
+
+    `containers` says how to make the model server of each container of an instance, by name; the
+    name is empty where there is only one. `start_timeout_s` is how long one may take to answer
+    pings. `traits` comes back with every request (`Variant.traits`).
+    """
 
     name: str
     weight: float
-    server_count: int
-    make_spec: SpecFactory
+    instance_count: int
+    containers: Mapping[str, SpecFactory]
     start_timeout_s: float
+    strategy: Strategy = Strategy.LEAST_OUTSTANDING
+    traits: Any = None
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    """A fleet that is up."""
+
+    router: Router
+    plans: Mapping[str, VariantPlan]
+    observer: Observer
 
 
 class Fleets:
-    """Named groups of model servers behind one router each."""
+    """Named groups of model servers, and the addresses that requests for them come to."""
 
     def __init__(self, supervisor: Supervisor, folder: Path) -> None:
         self._supervisor = supervisor
         self._folder = folder
-        self._routers: dict[str, Router] = {}
-        self._addresses: dict[str, str] = {}
-        # Every server that has, or is about to have, a process; those not yet routed to as well.
-        self._servers: set[ModelServer] = set()
+        self._fleets: dict[str, _Fleet] = {}
+        self._routes = Routes()
+        # Every instance that has, or is about to have, processes; those not yet routed to as well.
+        self._instances: set[Instance] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def publish(self, address: str, name: str) -> None:
-        """Lead requests for `address` to the fleet `name` from now on.
+    def publish(self, address: str, *names: str, shares: Sequence[float] = ()) -> None:
+        """Lead requests for `address` to the fleets `names` from now on, by `shares` if several.
 
-        They wait a while where that fleet is not up yet.
+        They wait a while where a fleet is not up yet.
         """
-        self._addresses[address] = name
+        weights = shares or [1.0] * len(names)
+        self._routes.publish(address, dict(zip(names, weights, strict=True)))
 
     def withdraw(self, address: str) -> None:
         """Lead requests for `address` nowhere; no error when they lead nowhere already."""
-        self._addresses.pop(address, None)
+        self._routes.withdraw(address)
 
-    def at(self, address: str) -> Router:
-        """Return the router that requests for `address` go to.
+    def routers(self, address: str) -> list[Router]:
+        """Return the routers of the fleets behind `address` that are up, the first first.
 
         Raises:
             NoSuchFleetError: nothing is published there.
-            NotReadyError: the fleet is not up yet.
         """
-        name = self._addresses.get(address)
-        if name is None:
-            raise NoSuchFleetError(address)
-        router = self._routers.get(name)
-        if router is None:
+        fleets = (self._fleets.get(name) for name in self._routes.fleets(address))
+        return [fleet.router for fleet in fleets if fleet is not None]
+
+    def router(self, name: str) -> Router:
+        """Return the router of a fleet.
+
+        Raises:
+            NotReadyError: the fleet is not up.
+        """
+        fleet = self._fleets.get(name)
+        if fleet is None:
             raise NotReadyError("its model servers are starting")
-        return router
+        return fleet.router
+
+    def choose(self, address: str, target: str | None = None) -> tuple[Variant, Instance]:
+        """Return the variant (`target` when given) and the instance for the next request.
+
+        Raises:
+            NoSuchFleetError, NoSuchVariantError: nothing of that name serves.
+            NotReadyError: the fleet is not up yet, or no instance is healthy.
+        """
+        router = self.router(self._routes.choose(address))
+        if target is None or router.variant(target) is not None:
+            return router.choose(target)
+        # While one fleet replaces another, a variant may be in only one of them.
+        for other in self.routers(address):
+            if other.variant(target) is not None:
+                return other.choose(target)
+        raise NoSuchVariantError(target)
 
     async def deploy(self, name: str, plans: Sequence[VariantPlan], observer: Observer) -> None:
         """Bring a fleet up; processes that an earlier server left running are taken over.
@@ -95,34 +126,67 @@ class Fleets:
         Raises:
             StartError: a server did not become healthy; nothing of the fleet is left then.
         """
-        variants = [Variant(plan.name, plan.weight) for plan in plans]
+        variants = []
         starting = []
-        for plan, variant in zip(plans, variants, strict=True):
-            for ordinal in range(plan.server_count):
-                server = self._server(name, plan, ordinal, observer)
-                variant.servers.append(server)
-                starting.append(_start(server, variant, plan.start_timeout_s))
+        for plan in plans:
+            variant = Variant(plan.name, plan.weight, [], plan.strategy, plan.traits)
+            variants.append(variant)
+            for ordinal in range(plan.instance_count):
+                instance = self._instance(name, plan, ordinal, observer)
+                variant.instances.append(instance)
+                starting.append(_started(instance, variant, plan.start_timeout_s))
         try:
-            outcomes = await asyncio.gather(*starting, return_exceptions=True)
-            for outcome in outcomes:
-                if isinstance(outcome, BaseException):
-                    raise outcome
+            await _all(starting)
         except BaseException:
-            await self._discard(variants, grace_s=0)
+            await self._discard([each for one in variants for each in one.instances], grace_s=0)
             raise
-        self._routers[name] = Router(variants)
+        by_name = {plan.name: plan for plan in plans}
+        self._fleets[name] = _Fleet(Router(variants), by_name, observer)
+
+    async def scale(self, name: str, variant_name: str, count: int) -> None:
+        """Give a variant of a fleet `count` instances, in place.
+
+        New ones take requests when all of them are healthy; superfluous ones take none from now on
+        and end once they have answered what they were sent.
+
+        Raises:
+            NotReadyError: the fleet is not up.
+            NoSuchVariantError: it has no such variant.
+            StartError: a new instance did not become healthy; the old ones serve on.
+        """
+        self.router(name)
+        fleet = self._fleets[name]
+        variant = fleet.router.variant(variant_name)
+        if variant is None:
+            raise NoSuchVariantError(variant_name)
+        present = {instance.ordinal for instance in variant.instances}
+        superfluous = [each for each in variant.instances if each.ordinal >= count]
+        plan = fleet.plans[variant_name]
+        new = [
+            self._instance(name, plan, ordinal, fleet.observer)
+            for ordinal in range(count)
+            if ordinal not in present
+        ]
+        try:
+            await _all([_started(each, variant, plan.start_timeout_s) for each in new])
+        except BaseException:
+            await self._discard(new, grace_s=0)
+            raise
+        variant.instances = [each for each in [*variant.instances, *new] if each not in superfluous]
+        await _drained(superfluous)
+        await self._discard(superfluous, STOP_GRACE_S)
 
     async def invoke(
-        self, address: str, message: bytes, *, timeout_s: float, target: str | None = None
-    ) -> tuple[Answer, Variant]:
-        """Send a request to the fleet published at `address`; return the answer and its variant.
+        self, address: str, ask: Ask[_Answer], *, target: str | None = None
+    ) -> tuple[_Answer, Variant]:
+        """Have an instance behind `address` answer; return that and its variant.
 
-        A request whose server dies before it answered is sent once more, to whichever server is
+        A request whose server dies before it answered is asked once more, of whichever instance is
         there then.
 
         Raises:
             NoSuchFleetError, NoSuchVariantError: nothing of that name serves.
-            NotReadyError: no server is healthy, and none came back in time.
+            NotReadyError: no instance is healthy, and none came back in time.
             ServerLostError: it died twice.
             ServerTimeoutError: no answer in time.
         """
@@ -130,9 +194,9 @@ class Fleets:
         deaths = 0
         while True:
             try:
-                # Asked anew every time: the endpoint may have been led to another fleet meanwhile.
-                variant, server = self.at(address).choose(target)
-                return await self._ask(variant, server, message, timeout_s)
+                # Chosen anew every time: the address may lead to another fleet meanwhile.
+                variant, instance = self.choose(address, target)
+                return await _asked(ask, variant, instance), variant
             except NotReadyError:
                 if time.monotonic() > deadline:
                     raise
@@ -143,35 +207,22 @@ class Fleets:
                     raise
             await asyncio.sleep(_RESTART_POLL_S)
 
-    @staticmethod
-    async def _ask(
-        variant: Variant, server: ModelServer, message: bytes, timeout_s: float
-    ) -> tuple[Answer, Variant]:
-        try:
-            return await server.request(message, timeout_s), variant
-        except FleetError as error:
-            error.variant = variant
-            raise
-
-    async def retire(self, name: str, counts: Mapping[str, int]) -> None:
+    async def retire(self, name: str, places: Iterable[Place]) -> None:
         """Stop a fleet's servers, once they have answered what they were sent, and forget it.
 
-        `counts` gives the servers of each variant, so that processes which an earlier server left
-        and nobody has taken over end too.
+        `places` are those of its servers, so that processes which an earlier server left and
+        nobody has taken over end too.
         """
-        router = self._routers.pop(name, None)
-        if router is not None:
-            await _drained(router.variants)
-            await self._discard(router.variants, STOP_GRACE_S)
-        await self.end_leftovers(
-            self._folder_of(name, variant, ordinal)
-            for variant, count in counts.items()
-            for ordinal in range(count)
-        )
+        fleet = self._fleets.pop(name, None)
+        if fleet is not None:
+            instances = [each for one in fleet.router.variants for each in one.instances]
+            await _drained(instances)
+            await self._discard(instances, STOP_GRACE_S)
+        await self.end_leftovers(self._folder / place.folder_name for place in places)
 
-    def leftovers(self, kept: Iterable[tuple[str, str, int]]) -> list[Path]:
-        """Return the folders of servers that are none of `kept` (fleet, variant, ordinal)."""
-        names = {self._folder_of(*one).name for one in kept}
+    def leftovers(self, kept: Iterable[Place]) -> list[Path]:
+        """Return the folders of servers that are at none of the places `kept`."""
+        names = {place.folder_name for place in kept}
         return [folder for folder in self._folder.iterdir() if folder.name not in names]
 
     async def end_leftovers(self, folders: Iterable[Path]) -> None:
@@ -181,50 +232,51 @@ class Fleets:
 
     async def stop_all(self, grace_s: float = STOP_GRACE_S) -> None:
         """Stop every process, keeping nothing to adopt."""
-        self._routers.clear()
-        await asyncio.gather(*(self._stop(server, grace_s) for server in list(self._servers)))
+        self._fleets.clear()
+        await self._discard(list(self._instances), grace_s)
 
-    def _server(
-        self, name: str, plan: VariantPlan, ordinal: int, observer: Observer
-    ) -> ModelServer:
-        server = ModelServer(
-            self._supervisor,
-            self._folder_of(name, plan.name, ordinal),
-            plan.make_spec,
-            functools.partial(observer.server_started, plan.name, ordinal),
-            observer.server_ended,
-        )
-        self._servers.add(server)
-        return server
+    def _instance(self, name: str, plan: VariantPlan, ordinal: int, observer: Observer) -> Instance:
+        place = Place(name, plan.name, ordinal)
+        instance = make_instance(self._supervisor, self._folder, place, plan.containers, observer)
+        self._instances.add(instance)
+        return instance
 
-    def _folder_of(self, name: str, variant: str, ordinal: int) -> Path:
-        # Short, since sockets lie below it and their names are limited.
-        key = hashlib.sha256(f"{name}\0{variant}\0{ordinal}".encode()).hexdigest()[:12]
-        return self._folder / key
+    async def _discard(self, instances: Sequence[Instance], grace_s: float) -> None:
+        await asyncio.gather(*(self._stop(instance, grace_s) for instance in instances))
 
-    async def _discard(self, variants: Sequence[Variant], grace_s: float) -> None:
-        servers = [server for variant in variants for server in variant.servers]
-        await asyncio.gather(*(self._stop(server, grace_s) for server in servers))
-
-    async def _stop(self, server: ModelServer, grace_s: float) -> None:
-        await server.stop(grace_s)
-        self._servers.discard(server)
+    async def _stop(self, instance: Instance, grace_s: float) -> None:
+        await instance.stop(grace_s)
+        self._instances.discard(instance)
 
 
-async def _start(server: ModelServer, variant: Variant, timeout_s: float) -> None:
+async def _asked(ask: Ask[_Answer], variant: Variant, instance: Instance) -> _Answer:
     try:
-        await server.start(timeout_s)
+        return await ask(variant, instance)
     except FleetError as error:
         error.variant = variant
         raise
 
 
-async def _drained(variants: Sequence[Variant]) -> None:
+async def _started(instance: Instance, variant: Variant, timeout_s: float) -> None:
+    try:
+        await instance.start(timeout_s)
+    except FleetError as error:
+        error.variant = variant
+        raise
+
+
+async def _all(starting: Sequence[Awaitable[None]]) -> None:
+    """Wait for every one of them, then raise what the first that failed raised."""
+    for outcome in await asyncio.gather(*starting, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _drained(instances: Sequence[Instance]) -> None:
     """Return once no request is under way, or after the longest that one may take."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _DRAIN_LIMIT_S
-    servers = [server for variant in variants for server in variant.servers]
     while loop.time() < deadline:
-        if not any(server.outstanding for server in servers):
+        if not any(instance.outstanding for instance in instances):
             return
         await asyncio.sleep(_RESTART_POLL_S)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting import records
-from sagebrush.services.sagemaker.hosting.containers import container_of
 from sagebrush.services.sagemaker.hosting.deployments import deployments_of
 from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.summaries import described
+from sagebrush.services.sagemaker.hosting.variants import counts, items_of, name_of, state_of
 from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name", "Status": "status"}
@@ -28,7 +28,9 @@ def create_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
     endpoint = records.insert(
         context, records.ENDPOINT, request["EndpointName"], request, "Creating"
     )
-    endpoint.state = _state(context, config.name, _variants(context, config), generation=1)
+    endpoint.state = state_of(
+        context, config.name, config.request, items_of(context, config), generation=1
+    )
     records.save(context.db, endpoint, context.now)
     add_tags(context.db, endpoint.arn, request.get("Tags", []))
     deployments_of(context.platform).create(endpoint)
@@ -44,28 +46,7 @@ async def describe_endpoint(context: Context, request: dict[str, Any]) -> dict[s
     if endpoint.status == "Creating":
         await deployments_of(context.platform).hold(endpoint)
         endpoint = records.get(context, records.ENDPOINT, request["EndpointName"])
-    return _described(endpoint)
-
-
-def _described(endpoint: Resource) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "EndpointName": endpoint.name,
-        "EndpointArn": endpoint.arn,
-        "EndpointConfigName": endpoint.state["config_name"],
-        "EndpointStatus": endpoint.status,
-        "FailureReason": endpoint.state.get("failure_reason"),
-        "CreationTime": endpoint.created,
-        "LastModifiedTime": endpoint.modified,
-    }
-    target = endpoint.state.get("target")
-    if endpoint.status in ("InService", "Updating"):
-        told["ProductionVariants"] = [
-            _variant_summary(item, wanted)
-            for item, wanted in _beside(endpoint.state, target or endpoint.state)
-        ]
-    if endpoint.status in ("Creating", "Updating"):
-        told["PendingDeploymentSummary"] = _pending(target or endpoint.state)
-    return told
+    return described(endpoint)
 
 
 def list_endpoints(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +74,7 @@ def update_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
         if request.get(field):
             raise faults.unsupported(f"UpdateEndpoint.{field}")
     config = records.get(context, records.ENDPOINT_CONFIG, request["EndpointConfigName"])
-    _begin_update(context, endpoint, config.name, _variants(context, config))
+    _begin_update(context, endpoint, config.name, config.request, items_of(context, config))
     return {"EndpointArn": endpoint.arn}
 
 
@@ -106,7 +87,7 @@ def update_endpoint_weights_and_capacities(
     """
     endpoint = _settled(context, request["EndpointName"])
     changed = copy.deepcopy(endpoint.state["variants"])
-    items = {item["variant"]["VariantName"]: item for item in changed}
+    items = {name_of(item): item for item in changed}
     for desired in request["DesiredWeightsAndCapacities"]:
         name = desired["VariantName"]
         item = items.get(name)
@@ -118,8 +99,9 @@ def update_endpoint_weights_and_capacities(
             raise faults.unsupported(f"A DesiredInstanceCount of 0 for variant {name}")
     if not any(item["weight"] > 0 for item in changed):
         raise faults.invalid("At least one production variant needs a weight greater than 0.")
-    if _counts(changed) != _counts(endpoint.state["variants"]):
-        _begin_update(context, endpoint, endpoint.state["config_name"], changed)
+    if counts(changed) != counts(endpoint.state["variants"]):
+        state = endpoint.state
+        _begin_update(context, endpoint, state["config_name"], state["config"], changed)
     else:
         endpoint.state["variants"] = changed
         records.save(context.db, endpoint, context.now)
@@ -151,94 +133,16 @@ def _settled(context: Context, name: str) -> Resource:
 
 
 def _begin_update(
-    context: Context, endpoint: Resource, config_name: str, variants: list[dict[str, Any]]
+    context: Context,
+    endpoint: Resource,
+    config_name: str,
+    config: dict[str, Any],
+    items: list[dict[str, Any]],
 ) -> None:
     # No generation comes twice: what a failed one left may still be cleared away.
     generation = max(endpoint.state["generation"], endpoint.state.get("spent", 0)) + 1
     endpoint.state.pop("failure_reason", None)
-    endpoint.state["target"] = _state(context, config_name, variants, generation)
+    endpoint.state["target"] = state_of(context, config_name, config, items, generation)
     endpoint.status = "Updating"
     records.save(context.db, endpoint, context.now)
     deployments_of(context.platform).update(endpoint)
-
-
-def _state(
-    context: Context, config_name: str, variants: list[dict[str, Any]], generation: int
-) -> dict[str, Any]:
-    return {
-        "generation": generation,
-        "config_name": config_name,
-        "variants": variants,
-        "begun": context.now,
-    }
-
-
-def _variants(context: Context, config: Resource) -> list[dict[str, Any]]:
-    """Copy all that an endpoint will serve out of its configuration and the models."""
-    variants = []
-    for variant in config.request["ProductionVariants"]:
-        model = records.get(context, records.MODEL, variant["ModelName"])
-        isolated = (
-            model.request.get("EnableNetworkIsolation", False)
-            or config.request.get("EnableNetworkIsolation", False)
-        )  # fmt: skip
-        variants.append(
-            {
-                "variant": variant,
-                "container": container_of(model.request),
-                "weight": variant.get("InitialVariantWeight", 1.0),
-                "count": variant["InitialInstanceCount"],
-                "network_isolation": isolated,
-                "resolved": context.now,
-            }
-        )
-    return variants
-
-
-def _counts(variants: list[dict[str, Any]]) -> list[int]:
-    return [item["count"] for item in variants]
-
-
-def _beside(
-    state: dict[str, Any], target: dict[str, Any]
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield each variant with what becomes of it; with itself where it goes."""
-    wanted = {item["variant"]["VariantName"]: item for item in target["variants"]}
-    for item in state["variants"]:
-        yield item, wanted.get(item["variant"]["VariantName"], item)
-
-
-def _variant_summary(item: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    image = item["container"]["Image"]
-    return {
-        "VariantName": item["variant"]["VariantName"],
-        "DeployedImages": [
-            {
-                "SpecifiedImage": image,
-                "ResolvedImage": image,
-                "ResolutionTime": item["resolved"],
-            }
-        ],
-        "CurrentWeight": item["weight"],
-        "DesiredWeight": wanted["weight"],
-        "CurrentInstanceCount": item["count"],
-        "DesiredInstanceCount": wanted["count"],
-    }
-
-
-def _pending(target: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known of a deployment under way."""
-    status = [{"Status": "Creating", "StartTime": target["begun"]}]
-    return {
-        "EndpointConfigName": target["config_name"],
-        "ProductionVariants": [
-            _variant_summary(item, item)
-            | {
-                "CurrentInstanceCount": 0,
-                "InstanceType": item["variant"]["InstanceType"],
-                "VariantStatus": status,
-            }
-            for item in target["variants"]
-        ],
-        "StartTime": target["begun"],
-    }

@@ -7,59 +7,35 @@ from typing import Any
 
 from sagebrush.base.errors import ApiError
 from sagebrush.engines.fleets import (
-    Answer,
     NoSuchFleetError,
     NoSuchVariantError,
     NotReadyError,
     ServerLostError,
     ServerTimeoutError,
     Variant,
-    compose,
 )
 from sagebrush.services.platform import Context
+from sagebrush.services.sagemaker_runtime.exchanges import Exchange, Reply
 from sagebrush.services.sagemaker_runtime.request_metrics import Outcome, Place, metrics_of
 
-_TIMEOUT_S = 60.0
 _TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the"
+    "Your invocation timed out while waiting for a response from container {container}. Review the"
     " latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
 )
 _MAXIMUM_BODY_BYTES = 25 * 1024 * 1024
-# Members of InvokeEndpoint that the model server sees, and the headers they become.
-_PASSED_HEADERS = {
-    "ContentType": "content-type",
-    "Accept": "accept",
-    "CustomAttributes": "x-amzn-sagemaker-custom-attributes",
-    "InferenceId": "x-amzn-sagemaker-inference-id",
-}
-_UNSUPPORTED = (
-    "TargetModel",
-    "TargetContainerHostname",
-    "InferenceComponentName",
-    "SessionId",
-    "EnableExplanations",
-)
 
 
 async def invoke_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Send the body to a model server and return its answer as it came."""
-    name = request["EndpointName"]
-    for field in _UNSUPPORTED:
-        if field in request:
-            raise ApiError("ValidationError", f"{field} is not supported by this server.")
-    body = request.get("Body", b"")
-    if len(body) > _MAXIMUM_BODY_BYTES:
+    if len(request.get("Body", b"")) > _MAXIMUM_BODY_BYTES:
         raise ApiError(
             "ValidationError",
             f"The request body is larger than the limit of {_MAXIMUM_BODY_BYTES} bytes.",
         )
-    headers = [
-        (header, request[member]) for member, header in _PASSED_HEADERS.items() if member in request
-    ]
-    message = compose("POST", "/invocations", headers, body)
-    answer, variant = await _ask(context, name, message, request.get("TargetVariant"))
+    reply, variant = await _ask(context, request)
+    answer = reply.answer
     if not 200 <= answer.status < 300:
-        raise _model_error(context, name, answer)
+        raise _model_error(context, request["EndpointName"], reply)
     return {
         "Body": answer.body,
         "ContentType": answer.headers.get("content-type"),
@@ -68,15 +44,14 @@ async def invoke_endpoint(context: Context, request: dict[str, Any]) -> dict[str
     }
 
 
-async def _ask(
-    context: Context, name: str, message: bytes, target: str | None
-) -> tuple[Answer, str]:
-    """Return the model server's answer and the name of its variant; count the invocation."""
+async def _ask(context: Context, request: dict[str, Any]) -> tuple[Reply, str]:
+    """Return the reply and the name of the variant it is of; count the invocation."""
+    name, target = request["EndpointName"], request.get("TargetVariant")
     address = f"{context.account}/{context.region}/{name}"
     started = time.perf_counter()
     try:
-        answer, variant = await context.platform.fleets.invoke(
-            address, message, timeout_s=_TIMEOUT_S, target=target
+        reply, variant = await context.platform.fleets.invoke(
+            address, Exchange(request), target=target
         )
     except NoSuchFleetError:
         raise ApiError(
@@ -91,11 +66,9 @@ async def _ask(
     except (ServerTimeoutError, ServerLostError) as error:
         if error.variant is not None:
             _count(context, name, error.variant, 0, started)
-        text = _TIMED_OUT if isinstance(error, ServerTimeoutError) else str(error)
-        message_text = f'Received server error (0) from primary with message "{text}"'
-        raise _failed_invocation(context, name, 0, message_text, text) from None
-    _count(context, name, variant, answer.status, started)
-    return answer, variant.name
+        raise _no_answer(context, name, error) from None
+    _count(context, name, variant, reply.answer.status, started)
+    return reply, variant.name
 
 
 def _count(context: Context, name: str, variant: Variant, status: int, started: float) -> None:
@@ -107,16 +80,22 @@ def _count(context: Context, name: str, variant: Variant, status: int, started: 
     metrics_of(platform).count(place, context.now, outcome)
 
 
-def _model_error(context: Context, name: str, answer: Answer) -> ApiError:
-    kind = "server" if answer.status >= 500 else "client"
-    text = answer.body.decode("utf-8", "replace")
-    return _failed_invocation(
-        context,
-        name,
-        answer.status,
-        f'Received {kind} error ({answer.status}) from primary with message "{text}"',
-        text,
-    )
+def _no_answer(
+    context: Context, name: str, error: ServerTimeoutError | ServerLostError
+) -> ApiError:
+    text = str(error)
+    if isinstance(error, ServerTimeoutError):
+        text = _TIMED_OUT.format(container=error.container)
+    message = f'Received server error (0) from {error.container} with message "{text}"'
+    return _failed_invocation(context, name, 0, message, text)
+
+
+def _model_error(context: Context, name: str, reply: Reply) -> ApiError:
+    status = reply.answer.status
+    kind = "server" if status >= 500 else "client"
+    text = reply.answer.body.decode("utf-8", "replace")
+    message = f'Received {kind} error ({status}) from {reply.container} with message "{text}"'
+    return _failed_invocation(context, name, status, message, text)
 
 
 def _failed_invocation(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from sagebrush.base.errors import StateError
-from sagebrush.engines.fleets import SOCKET_NAME
+from sagebrush.engines.fleets import SOCKET_NAME, Place
 from sagebrush.run.records import Exit
 from sagebrush.run.spec import Member, ProcessSpec
 from sagebrush.run.supervisor import Handle
@@ -118,8 +118,8 @@ class Observed:
         self.ended: list[Path] = []
         self.existed_at_end: list[bool] = []
 
-    def server_started(self, variant: str, ordinal: int, directory: Path) -> None:
-        self.started.append((variant, ordinal, directory))
+    def server_started(self, place: Place, directory: Path) -> None:
+        self.started.append((place.variant, place.ordinal, directory))
 
     async def server_ended(self, directory: Path) -> None:
         self.ended.append(directory)

@@ -22,6 +22,7 @@ from sagebrush.engines.fleets import (
     NoSuchFleetError,
     NoSuchVariantError,
     NotReadyError,
+    Place,
     ServerLostError,
     ServerTimeoutError,
     StartError,
@@ -40,14 +41,16 @@ class Scene:
         self.fleets = Fleets(self.supervisor, folder / "fleets")  # type: ignore[arg-type]
 
     async def deploy(self, name: str, *variants: tuple[str, int], publish: bool = True) -> None:
-        plans = [VariantPlan(variant, 1.0, count, spec_of, 5.0) for variant, count in variants]
+        plans = [
+            VariantPlan(variant, 1.0, count, {"": spec_of}, 5.0) for variant, count in variants
+        ]
         await self.fleets.deploy(name, plans, self.observed)
         if publish:
             self.fleets.publish("address", name)
 
     async def invoke(self, target: str | None = None, timeout_s: float = 5.0) -> tuple[bytes, str]:
         answer, variant = await self.fleets.invoke(
-            "address", INVOKE, timeout_s=timeout_s, target=target
+            "address", lambda _, instance: instance.sole.request(INVOKE, timeout_s), target=target
         )
         return answer.body, variant.name
 
@@ -235,10 +238,10 @@ def test_a_swap_under_load_loses_nothing_and_the_old_fleet_drains(folder: Path) 
         scene.supervisor.converse = slow
         await scene.deploy("one", ("a", 1))
         early = [asyncio.create_task(scene.invoke()) for _ in range(5)]
-        await until(lambda: scene.fleets.at("address").variants[0].servers[0].outstanding == 5)
+        await until(lambda: scene.fleets.router("one").variants[0].instances[0].outstanding == 5)
         scene.supervisor.converse = answering(b"v2")
         await scene.deploy("two", ("b", 1))
-        retiring = asyncio.create_task(scene.fleets.retire("one", {"a": 1}))
+        retiring = asyncio.create_task(scene.fleets.retire("one", [Place("one", "a", 0)]))
         assert [await scene.invoke() for _ in range(3)] == [(b"v2", "b")] * 3
         assert len(scene.supervisor.alive) == 2
         release.set()
@@ -253,7 +256,7 @@ def test_a_request_that_found_its_fleet_gone_is_led_to_the_next(folder: Path) ->
     async def story() -> None:
         scene = Scene(folder)
         await scene.deploy("one", ("a", 1))
-        scene.fleets.at("address").variants[0].servers[0].healthy = False
+        scene.fleets.router("one").variants[0].instances[0].sole.healthy = False
         asking = asyncio.create_task(scene.invoke())
         await asyncio.sleep(0.02)
         await scene.deploy("two", ("b", 1))
@@ -268,7 +271,7 @@ def test_retiring_ends_what_was_never_taken_over(folder: Path) -> None:
         await scene.deploy("one", ("a", 2))
         # Another server on the same folder, as after kill -9.
         heir = Fleets(scene.supervisor, folder / "fleets")  # type: ignore[arg-type]
-        await heir.retire("one", {"a": 2})
+        await heir.retire("one", [Place("one", "a", 0), Place("one", "a", 1)])
         assert not scene.supervisor.alive
         assert not list((folder / "fleets").iterdir())
 
@@ -294,11 +297,11 @@ def test_leftovers_are_what_nobody_keeps(folder: Path) -> None:
         await scene.deploy("kept", ("a", 1))
         await scene.deploy("left", ("a", 1), ("b", 2))
         heir = Fleets(scene.supervisor, folder / "fleets")  # type: ignore[arg-type]
-        leftovers = heir.leftovers([("kept", "a", 0)])
+        leftovers = heir.leftovers([Place("kept", "a", 0)])
         assert len(leftovers) == 3
         await heir.end_leftovers(leftovers)
         assert len(scene.supervisor.alive) == 1
-        assert heir.leftovers([("kept", "a", 0)]) == []
+        assert heir.leftovers([Place("kept", "a", 0)]) == []
 
     play(story())
 
@@ -307,7 +310,7 @@ def test_a_retired_fleet_is_forgotten(folder: Path) -> None:
     async def story() -> None:
         scene = Scene(folder)
         await scene.deploy("one", ("a", 1))
-        await scene.fleets.retire("one", {"a": 1})
+        await scene.fleets.retire("one", [Place("one", "a", 0)])
         ended = len(scene.observed.ended)
         await scene.fleets.stop_all(2.0)
         assert len(scene.observed.ended) == ended
@@ -327,6 +330,113 @@ def test_stopping_all_ends_those_that_are_not_healthy_yet_too(folder: Path) -> N
         await scene.fleets.stop_all(2.0)
         assert not scene.supervisor.alive
         with pytest.raises(NotReadyError):
-            scene.fleets.at("address")
+            scene.fleets.choose("address")
+
+    play(story())
+
+
+def test_a_variant_grows_and_shrinks_in_place(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 1))
+        (first,) = scene.supervisor.alive
+        await scene.fleets.scale("one", "a", 3)
+        assert len(scene.supervisor.alive) == 3
+        assert {scene.fleets.choose("address")[1].ordinal for _ in range(6)} == {0, 1, 2}
+        await scene.fleets.scale("one", "a", 1)
+        assert scene.supervisor.alive == [first]
+        await scene.fleets.scale("one", "a", 0)
+        with pytest.raises(NotReadyError):
+            scene.fleets.choose("address")
+        await scene.fleets.scale("one", "a", 1)
+        assert await scene.invoke() == (b"ok", "a")
+        with pytest.raises(NoSuchVariantError):
+            await scene.fleets.scale("one", "b", 1)
+        with pytest.raises(NotReadyError):
+            await scene.fleets.scale("two", "a", 1)
+
+    play(story())
+
+
+def test_an_instance_that_goes_answers_what_it_was_sent(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        release = asyncio.Event()
+
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                if b"/ping" not in head:
+                    await reader.readexactly(1)
+                    await release.wait()
+                writer.write(ANSWER)
+
+        scene.supervisor.converse = slow
+        await scene.deploy("one", ("a", 2))
+        asking = [asyncio.create_task(scene.invoke()) for _ in range(4)]
+        instances = scene.fleets.router("one").variants[0].instances
+        await until(lambda: [each.outstanding for each in instances] == [2, 2])
+        scaling = asyncio.create_task(scene.fleets.scale("one", "a", 1))
+        await until(lambda: len(scene.fleets.router("one").variants[0].instances) == 1)
+        assert len(scene.supervisor.alive) == 2
+        release.set()
+        assert await asyncio.gather(*asking) == [(b"ok", "a")] * 4
+        await scaling
+        assert len(scene.supervisor.alive) == 1
+
+    play(story())
+
+
+def test_instances_that_do_not_come_up_leave_the_variant_as_it_was(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 1))
+        scene.supervisor.stillborn = 9
+        with pytest.raises(StartError):
+            await scene.fleets.scale("one", "a", 2)
+        assert len(scene.supervisor.alive) == 1
+        assert len(list((folder / "fleets").iterdir())) == 1
+        assert await scene.invoke() == (b"ok", "a")
+
+    play(story())
+
+
+def test_an_address_shared_by_two_fleets_keeps_their_shares(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("blue", ("a", 1), ("old", 1))
+        await scene.deploy("green", ("b", 1), publish=False)
+        scene.fleets.publish("address", "blue", "green", shares=(9, 1))
+        seen = [(await scene.invoke())[1] for _ in range(100)]
+        assert abs(seen.count("b") - 10) <= 2
+        scene.fleets.publish("address", "blue", "green", shares=(0, 1))
+        assert {(await scene.invoke())[1] for _ in range(5)} == {"b"}
+        # A variant that is asked for by name is found in either.
+        assert (await scene.invoke("old"))[1] == "old"
+        with pytest.raises(NoSuchVariantError):
+            await scene.invoke("none")
+
+    play(story())
+
+
+def test_containers_of_an_instance_have_a_server_each(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        plan = VariantPlan("a", 1.0, 2, {"first": spec_of, "second": spec_of}, 5.0)
+        await scene.fleets.deploy("one", [plan], scene.observed)
+        scene.fleets.publish("address", "one")
+        assert len(scene.supervisor.alive) == 4
+        _, instance = scene.fleets.choose("address")
+        assert list(instance.servers) == ["first", "second"]
+        assert instance.sole is instance.servers["first"]
+        answer = await instance.servers["second"].request(INVOKE, 5.0)
+        assert answer.body == b"ok"
+        instance.servers["second"].healthy = False
+        assert not instance.healthy
+        places = [
+            Place("one", "a", number, name) for number in range(2) for name in ("first", "second")
+        ]
+        await scene.fleets.retire("one", places)
+        assert not scene.supervisor.alive
+        assert not list((folder / "fleets").iterdir())
 
     play(story())

@@ -17,7 +17,7 @@ from tests.unit.engines.fleets.conftest import (
     until,
 )
 
-from sagebrush.engines.fleets import ServerTimeoutError, StartError, compose
+from sagebrush.engines.fleets import Place, ServerTimeoutError, StartError, compose
 from sagebrush.engines.fleets import server as module
 from sagebrush.engines.fleets.server import ModelServer, end_leftover
 from sagebrush.run.families import StartError as ProcessStartError
@@ -33,7 +33,7 @@ class Scene:
             self.supervisor,  # type: ignore[arg-type]
             folder / "one",
             spec_of,
-            lambda directory: self.observed.server_started("v", 0, directory),
+            lambda directory: self.observed.server_started(Place("f", "v", 0), directory),
             self.observed.server_ended,
         )
 

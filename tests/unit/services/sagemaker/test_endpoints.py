@@ -9,7 +9,7 @@ import asyncio
 import io
 import itertools
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import pytest
 
 from sagebrush.base.errors import ApiError
 from sagebrush.engines.fleets import (
-    NoSuchFleetError,
     NotReadyError,
     Observer,
+    Place,
     Router,
     StartError,
     Variant,
@@ -47,20 +47,19 @@ class Fleets:
         self.expected: set[str] = set()
         self.plans: list[VariantPlan] = []
         self.retired: list[str] = []
-        self.kept: list[tuple[str, str, int]] = []
+        self.kept: list[Place] = []
 
-    def publish(self, address: str, name: str) -> None:
+    def publish(self, address: str, *names: str, shares: Sequence[float] = ()) -> None:
+        (name,) = names
         self.addresses[address] = name
 
     def withdraw(self, address: str) -> None:
         self.addresses.pop(address, None)
 
-    def at(self, address: str) -> Router:
-        if address not in self.addresses:
-            raise NoSuchFleetError(address)
-        if self.addresses[address] not in self.up:
+    def router(self, name: str) -> Router:
+        if name not in self.up:
             raise NotReadyError("starting")
-        return self.up[self.addresses[address]]
+        return self.up[name]
 
     async def deploy(self, name: str, plans: Sequence[VariantPlan], observer: Observer) -> None:
         self.deployed.append(name)
@@ -72,11 +71,11 @@ class Fleets:
                 raise self.trouble[plan.name]
         self.up[name] = Router([Variant(plan.name, plan.weight) for plan in plans])
 
-    async def retire(self, name: str, counts: Mapping[str, int]) -> None:
+    async def retire(self, name: str, places: Iterable[Place]) -> None:
         self.retired.append(name)
         self.up.pop(name, None)
 
-    def leftovers(self, kept: Iterable[tuple[str, str, int]]) -> list[Path]:
+    def leftovers(self, kept: Iterable[Place]) -> list[Path]:
         self.kept = list(kept)
         return []
 
@@ -130,7 +129,7 @@ class Scene:
 
     def serving(self, name: str) -> list[Variant]:
         address = f"{ACCOUNT}/{self.server.region}/{name}"
-        return self.fleets.at(address).variants
+        return self.fleets.router(self.fleets.addresses[address]).variants
 
     def restart(self, *, held: bool = False) -> None:
         """Drop all that is in memory, as kill -9 does, and start again on the same folder.
@@ -253,8 +252,7 @@ def test_whatever_goes_wrong_fails_the_endpoint(
     assert told["EndpointStatus"] == "Failed"
     assert words in told["FailureReason"]
     assert len(told["FailureReason"]) <= 1024
-    with pytest.raises(NoSuchFleetError):
-        scene.serving("failing")
+    assert scene.fleets.addresses == {}
     for operation, request in (
         ("UpdateEndpoint", {"EndpointConfigName": scene.config()}),
         ("UpdateEndpointWeightsAndCapacities", {"DesiredWeightsAndCapacities": []}),
@@ -351,7 +349,7 @@ def test_an_endpoint_is_taken_up_wherever_the_server_died(scene: Scene, moment: 
     scene.restart()
     scene.settle()
     # The processes that may still run are not taken for leftovers.
-    assert {fleet for fleet, _, _ in scene.fleets.kept} == set(deployed)
+    assert {place.fleet for place in scene.fleets.kept} == set(deployed)
     if moment == "deleting":
         assert scene.fleets.deployed == []
         assert scene.fleets.retired == deployed
@@ -430,7 +428,7 @@ def test_a_new_number_of_instances_is_a_new_fleet(scene: Scene) -> None:
     assert (during["CurrentWeight"], during["DesiredWeight"]) == (1.0, 2.0)
     scene.fleets.gate.set()
     scene.settle()
-    assert [(plan.name, plan.server_count, plan.weight) for plan in scene.fleets.plans] == [
+    assert [(plan.name, plan.instance_count, plan.weight) for plan in scene.fleets.plans] == [
         ("a", 1, 1.0),
         ("b", 3, 2.0),
     ]

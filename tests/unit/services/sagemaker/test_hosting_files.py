@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sagebrush.engines.fleets import Place
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
 from sagebrush.services.sagemaker.hosting.model_data import ModelDataError, lay_out_model
@@ -173,7 +174,7 @@ def test_the_last_words_are_kept_even_without_an_end(server: Any, tmp_path: Path
     (directory / "server.log").write_text("one\n\ntwo\nlast")
 
     async def at_once() -> None:
-        logs.server_started("v", 0, directory)
+        logs.server_started(Place("f", "v", 0), directory)
         await logs.server_ended(directory)
         await logs.server_ended(directory)
 
@@ -191,7 +192,7 @@ def test_a_replacement_speaks_in_the_same_stream(server: Any, tmp_path: Path) ->
         (directory / "server.log").write_text(f"process {number}\n")
 
         async def life(directory: Path = directory) -> None:
-            logs.server_started("v", 0, directory)
+            logs.server_started(Place("f", "v", 0), directory)
             await logs.server_ended(directory)
 
         server.run(life())
@@ -204,7 +205,7 @@ def test_a_server_that_comes_back_goes_on_where_it_was(server: Any, tmp_path: Pa
     log.write_text("before\nhal")
 
     async def first() -> None:
-        logs_of(server).server_started("v", 0, directory)
+        logs_of(server).server_started(Place("f", "v", 0), directory)
 
     server.run(first())
     server.until(lambda: bool(server.platform.db.all("SELECT * FROM sagemaker_hosting_logs")))
@@ -217,7 +218,7 @@ def test_a_server_that_comes_back_goes_on_where_it_was(server: Any, tmp_path: Pa
 
     async def second() -> None:
         logs = logs_of(server)
-        logs.server_started("v", 0, directory)
+        logs.server_started(Place("f", "v", 0), directory)
         await logs.server_ended(directory)
 
     server.run(second())

@@ -12,6 +12,7 @@ from sagebrush.base.errors import ApiError
 from sagebrush.engines.fleets import (
     Answer,
     FleetError,
+    Instance,
     NoSuchFleetError,
     NoSuchVariantError,
     NotReadyError,
@@ -19,6 +20,7 @@ from sagebrush.engines.fleets import (
     ServerTimeoutError,
     Variant,
 )
+from sagebrush.engines.fleets.fleets import Ask
 from sagebrush.services.sagemaker_runtime.request_metrics import metrics_of
 
 ACCOUNT = "111122223333"
@@ -26,27 +28,39 @@ OK = Answer(200, {"content-type": "text/csv; charset=utf-8"}, b"0.5\n")
 
 
 class Server:
+    """Remembers what it is asked and answers as told."""
+
     healthy = True
+    outstanding = 0
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def request(self, message: bytes, timeout_s: float) -> Answer:
+        assert timeout_s == 60.0
+        self._fleet.messages.append(message)
+        self._fleet.takes()
+        if isinstance(self._fleet.says, FleetError):
+            raise self._fleet.says
+        return self._fleet.says
 
 
 class Fleet:
     """Answers as told, or raises it, and remembers the requests."""
 
     def __init__(self) -> None:
-        self.variant = Variant("blue", 1.0, [Server(), Server()])  # type: ignore[list-item]
+        instances = [Instance(ordinal, {"": Server(self)}) for ordinal in range(2)]  # type: ignore[dict-item]
+        self.variant = Variant("blue", 1.0, instances)
         self.says: Answer | FleetError = OK
-        self.asked: list[tuple[str, bytes, str | None]] = []
+        self.messages: list[bytes] = []
+        self.asked: list[tuple[str, str | None]] = []
         self.takes: Callable[[], None] = lambda: None
 
     async def invoke(
-        self, address: str, message: bytes, *, timeout_s: float, target: str | None
-    ) -> tuple[Answer, Variant]:
-        assert timeout_s == 60.0
-        self.asked.append((address, message, target))
-        self.takes()
-        if isinstance(self.says, FleetError):
-            raise self.says
-        return self.says, self.variant
+        self, address: str, ask: Ask[Any], *, target: str | None
+    ) -> tuple[Any, Variant]:
+        self.asked.append((address, target))
+        return await ask(self.variant, self.variant.instances[0]), self.variant
 
 
 @pytest.fixture
@@ -81,7 +95,7 @@ def sent(fleet: Fleet) -> tuple[str, dict[str, str], bytes]:
             seen["body"] += body
 
     parser = httptools.HttpRequestParser(Receiver())
-    parser.feed_data(fleet.asked[-1][1])
+    parser.feed_data(fleet.messages[-1])
     return f"{parser.get_method().decode()} {seen['url'].decode()}", headers, seen["body"]
 
 
@@ -138,7 +152,7 @@ def test_the_body_and_some_headers_reach_the_model_server(handlers: Any, fleet: 
         "InvokedProductionVariant": "blue",
         "CustomAttributes": None,
     }
-    address, _, target = fleet.asked[0]
+    address, target = fleet.asked[0]
     assert (address, target) == (f"{ACCOUNT}/us-east-1/e", "blue")
     line, headers, body = sent(fleet)
     assert line == "POST /invocations"
@@ -180,7 +194,7 @@ def test_what_is_not_supported_is_refused_by_name(
     error = failure(handlers, **member)
     assert error.code == "ValidationError"
     assert next(iter(member)) in error.message
-    assert fleet.asked == []
+    assert fleet.messages == []
 
 
 def test_a_body_over_the_limit(handlers: Any, fleet: Fleet) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from sagebrush.engines.fleets import MEMBER_NAME
+from sagebrush.engines.fleets import MEMBER_NAME, Place
 from sagebrush.run.tail import Batch, follow, read_batch
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting.records import Resource
@@ -88,9 +87,10 @@ class ContainerLogs(ServerLogs):
     def __init__(self, platform: Platform, endpoint: Resource) -> None:
         super().__init__(platform, endpoint.account, endpoint.region, log_group(endpoint.name))
 
-    def server_started(self, variant: str, ordinal: int, directory: Path) -> None:  # noqa: ARG002
+    def server_started(self, place: Place, directory: Path) -> None:
         """Follow a process's output from where it was last read."""
-        self.begin(f"{variant}/{instance_id(directory)}", directory)
+        container = f"/{place.container}" if place.container else ""
+        self.begin(f"{place.variant}/{instance_id(place)}{container}", directory)
 
     async def server_ended(self, directory: Path) -> None:
         """Store the last of a process's output."""
@@ -106,6 +106,6 @@ def log_group(endpoint_name: str) -> str:
     return f"/aws/sagemaker/Endpoints/{endpoint_name}"
 
 
-def instance_id(directory: Path) -> str:
+def instance_id(place: Place) -> str:
     """Return an instance id of EC2's form: a process and those that replace it are on one."""
-    return "i-0" + hashlib.sha256(directory.parent.name.encode()).hexdigest()[:16]
+    return f"i-0{place.instance_key}"

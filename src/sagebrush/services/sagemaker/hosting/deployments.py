@@ -8,26 +8,20 @@ way when the server died is done again from the row; what no row knows of is end
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sagebrush.base.errors import ApiError, SagebrushError
-from sagebrush.engines.fleets import NoSuchFleetError, NotReadyError, StartError, VariantPlan
+from sagebrush.engines.fleets import NotReadyError, StartError
 from sagebrush.services.platform import Platform
-from sagebrush.services.sagemaker import images
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
-from sagebrush.services.sagemaker.hosting.model_data import lay_out_model
+from sagebrush.services.sagemaker.hosting.plans import Planner, remove_all
 from sagebrush.services.sagemaker.hosting.records import Resource
-from sagebrush.services.sagemaker.hosting.serving import Placement, specification
-from sagebrush.services.sagemaker.runtimes import runtime_of
+from sagebrush.services.sagemaker.hosting.variants import address_of, fleet_of, name_of, places
 
-# AWS's own limit for a container to pass its first health check, unless the variant has another.
-_START_TIMEOUT_S = 240.0
 _ALIVE = ("Creating", "InService", "Updating", "Deleting")
 _STOP_GRACE_S = 5.0
 # Below this age an endpoint's first Describe waits for its servers, for at most that long: clients
@@ -67,7 +61,7 @@ class Deployments:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._db = platform.db
-        self._folder = platform.settings.data_dir.absolute() / "endpoints"
+        self._planner = Planner(platform, platform.settings.data_dir.absolute() / "endpoints")
         # The last thing begun for each address; the next waits for it.
         self._work: dict[str, asyncio.Task[None]] = {}
         # The addresses of young endpoints whose first Describe has waited.
@@ -78,20 +72,18 @@ class Deployments:
         alive = records.with_status(self._db, records.ENDPOINT, _ALIVE)
         kept = [(endpoint, state) for endpoint in alive for state in _states(endpoint)]
         servers = self._platform.fleets.leftovers(
-            (_fleet(endpoint, state), item["variant"]["VariantName"], ordinal)
-            for endpoint, state in kept
-            for item in state["variants"]
-            for ordinal in range(item["count"])
+            place for endpoint, state in kept for place in places(endpoint, state)
         )
-        models = {folder.name for one in kept for folder in self._model_folders(*one)}
-        found = self._folder.iterdir() if self._folder.is_dir() else ()
+        models = {folder.name for one in kept for folder in self._planner.model_folders(*one)}
+        folder = self._planner.folder
+        found = folder.iterdir() if folder.is_dir() else ()
         folders = [path for path in found if path.name.partition(".")[0] not in models]
         self._platform.spawn(self._clear_away(servers, folders), "what no endpoint needs")
         for endpoint in alive:
             if endpoint.status in ("InService", "Updating"):
                 # Requests wait for the model servers instead of being told of no such endpoint.
                 address = address_of(endpoint)
-                self._platform.fleets.publish(address, _fleet(endpoint, endpoint.state))
+                self._platform.fleets.publish(address, fleet_of(endpoint, endpoint.state))
             works = {"Creating": self._create, "Deleting": self._remove}
             self._begin(endpoint, works.get(endpoint.status, self._restore))
 
@@ -117,10 +109,10 @@ class Deployments:
 
     def reweigh(self, endpoint: Resource) -> None:
         """Route by the weights in an endpoint's state from now on."""
-        weights = {item["variant"]["VariantName"]: item["weight"] for item in _items(endpoint)}
+        weights = {name_of(item): item["weight"] for item in endpoint.state["variants"]}
         try:
-            self._platform.fleets.at(address_of(endpoint)).reweigh(weights)
-        except (NotReadyError, NoSuchFleetError):
+            self._platform.fleets.router(fleet_of(endpoint, endpoint.state)).reweigh(weights)
+        except NotReadyError:
             # Its servers are only coming back; the weights are read from the row again then.
             _log.info("endpoint %s gets its weights when it is up", endpoint.name)
 
@@ -208,19 +200,17 @@ class Deployments:
             unused = old
         endpoint.status = "InService"
         records.save(self._db, endpoint, self._platform.clock.now())
-        await self._platform.fleets.retire(_fleet(endpoint, unused), _counts(unused))
-        await self._discard_models(endpoint, unused)
+        await self._retire(endpoint, unused)
 
     async def _remove(self, endpoint: Resource) -> None:
         self._platform.fleets.withdraw(address_of(endpoint))
         for state in _states(endpoint):
-            await self._platform.fleets.retire(_fleet(endpoint, state), _counts(state))
-            await self._discard_models(endpoint, state)
+            await self._retire(endpoint, state)
         records.delete(self._db, endpoint)
 
     async def _clear_away(self, servers: list[Path], folders: list[Path]) -> None:
         await self._platform.fleets.end_leftovers(servers)
-        await asyncio.to_thread(_remove_all, folders)
+        await asyncio.to_thread(remove_all, folders)
 
     async def _deploy(self, endpoint: Resource, state: dict[str, Any]) -> None:
         """Bring up the fleet of a state and lead the endpoint's requests to it.
@@ -229,44 +219,22 @@ class Deployments:
             SagebrushError, OSError: it cannot be brought up; nothing of it is left.
         """
         logs = ContainerLogs(self._platform, endpoint)
-        plans = [await self._plan(endpoint, state, item, logs) for item in state["variants"]]
-        fleet = _fleet(endpoint, state)
+        plans = [
+            await self._planner.plan(endpoint, state, item, logs) for item in state["variants"]
+        ]
+        fleet = fleet_of(endpoint, state)
         await self._platform.fleets.deploy(fleet, plans, logs)
         self._platform.fleets.publish(address_of(endpoint), fleet)
 
-    async def _plan(
-        self, endpoint: Resource, state: dict[str, Any], item: dict[str, Any], logs: ContainerLogs
-    ) -> VariantPlan:
-        variant, container = item["variant"], item["container"]
-        name = variant["VariantName"]
-        folder = self._model_folder(endpoint, state, name)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        await lay_out_model(self._platform, container, folder)
-        runtime = await runtime_of(
-            self._platform,
-            images.resolved(container["Image"]).environment,
-            lambda line: logs.tell(name, line),
-        )
-        placement = Placement(
-            endpoint.name,
-            endpoint.region,
-            endpoint.account,
-            variant,
-            container,
-            item["network_isolation"],
-            folder,
-        )
-        return VariantPlan(
-            name,
-            item["weight"],
-            item["count"],
-            specification(self._platform, placement, runtime),
-            variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_TIMEOUT_S),
-        )
+    async def _retire(self, endpoint: Resource, state: dict[str, Any]) -> None:
+        """End the fleet of a state, and remove its models."""
+        fleet = fleet_of(endpoint, state)
+        await self._platform.fleets.retire(fleet, places(endpoint, state))
+        await self._planner.discard(endpoint, state)
 
     async def _give_up(self, endpoint: Resource, error: Exception) -> None:
         _log.warning("endpoint %s failed: %s", endpoint.name, error)
-        await self._discard_models(endpoint, endpoint.state)
+        await self._planner.discard(endpoint, endpoint.state)
         self._fail(endpoint, error)
 
     def _fail(self, endpoint: Resource, error: Exception) -> None:
@@ -275,52 +243,12 @@ class Deployments:
         endpoint.state["failure_reason"] = _reason(error)
         records.save(self._db, endpoint, self._platform.clock.now())
 
-    def _model_folder(self, endpoint: Resource, state: dict[str, Any], variant: str) -> Path:
-        name = f"{_fleet(endpoint, state)}\0{variant}"
-        return self._folder / hashlib.sha256(name.encode()).hexdigest()[:16]
-
-    def _model_folders(self, endpoint: Resource, state: dict[str, Any]) -> list[Path]:
-        return [
-            self._model_folder(endpoint, state, item["variant"]["VariantName"])
-            for item in state["variants"]
-        ]
-
-    async def _discard_models(self, endpoint: Resource, state: dict[str, Any]) -> None:
-        await asyncio.to_thread(_remove_all, self._model_folders(endpoint, state))
-
-
-def address_of(endpoint: Resource) -> str:
-    """Return where invocations of an endpoint go; the runtime service makes the same."""
-    return f"{endpoint.account}/{endpoint.region}/{endpoint.name}"
-
-
-def _items(endpoint: Resource) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = endpoint.state["variants"]
-    return items
-
 
 def _states(endpoint: Resource) -> Iterator[dict[str, Any]]:
     """Yield what an endpoint serves and, while it is updated, what it shall serve."""
     yield endpoint.state
     if "target" in endpoint.state:
         yield endpoint.state["target"]
-
-
-def _counts(state: dict[str, Any]) -> dict[str, int]:
-    return {item["variant"]["VariantName"]: item["count"] for item in state["variants"]}
-
-
-def _fleet(endpoint: Resource, state: dict[str, Any]) -> str:
-    # The creation time keeps an endpoint apart from an earlier one of the same name.
-    return f"{address_of(endpoint)}/{endpoint.created}/{state['generation']}"
-
-
-def _remove_all(folders: list[Path]) -> None:
-    for folder in folders:
-        if folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            folder.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

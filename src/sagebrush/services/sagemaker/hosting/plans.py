@@ -1,0 +1,128 @@
+"""From what an endpoint shall serve to a fleet: models on disk, how to start their servers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sagebrush.engines.fleets import SpecFactory, Strategy, VariantPlan
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker import images
+from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
+from sagebrush.services.sagemaker.hosting.model_data import lay_out_model
+from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.serving import Placement, specification
+from sagebrush.services.sagemaker.hosting.variants import container_keys, fleet_of, name_of
+from sagebrush.services.sagemaker.runtimes import runtime_of
+from sagebrush.services.served import SOLE_CONTAINER, Served, ServedContainer
+
+# AWS's own limit for a container to pass its first health check, unless the variant has another.
+_START_TIMEOUT_S = 240.0
+_STRATEGIES = {
+    "LEAST_OUTSTANDING_REQUESTS": Strategy.LEAST_OUTSTANDING,
+    "RANDOM": Strategy.RANDOM,
+}
+
+
+class Planner:
+    """Lays models out below one folder and says how to serve them."""
+
+    def __init__(self, platform: Platform, folder: Path) -> None:
+        self._platform = platform
+        self.folder = folder
+
+    async def plan(
+        self, endpoint: Resource, state: dict[str, Any], item: dict[str, Any], logs: ContainerLogs
+    ) -> VariantPlan:
+        """Return how to serve a variant, its models being on disk.
+
+        Raises:
+            SagebrushError, OSError: a model or its environment cannot be had.
+        """
+        variant = item["variant"]
+        containers = {
+            key: await self._container(endpoint, state, item, number, logs)
+            for number, key in enumerate(container_keys(item))
+        }
+        routing = variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM")
+        return VariantPlan(
+            name_of(item),
+            item["weight"],
+            item["count"],
+            containers,
+            variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_TIMEOUT_S),
+            _STRATEGIES[routing],
+            _served(endpoint, state, item),
+        )
+
+    def model_folders(self, endpoint: Resource, state: dict[str, Any]) -> list[Path]:
+        """Return where the models of a state lie."""
+        return [
+            self._model_folder(endpoint, state, item, key)
+            for item in state["variants"]
+            for key in container_keys(item)
+        ]
+
+    async def discard(self, endpoint: Resource, state: dict[str, Any]) -> None:
+        """Remove the models of a state from the disk."""
+        await asyncio.to_thread(remove_all, self.model_folders(endpoint, state))
+
+    async def _container(
+        self,
+        endpoint: Resource,
+        state: dict[str, Any],
+        item: dict[str, Any],
+        number: int,
+        logs: ContainerLogs,
+    ) -> SpecFactory:
+        container = item["containers"][number]
+        folder = self._model_folder(endpoint, state, item, container_keys(item)[number])
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        await lay_out_model(self._platform, container, folder)
+        runtime = await runtime_of(
+            self._platform,
+            images.resolved(container["Image"]).environment,
+            lambda line: logs.tell(name_of(item), line),
+        )
+        placement = Placement(
+            endpoint.name,
+            endpoint.region,
+            endpoint.account,
+            item["variant"],
+            container,
+            item["network_isolation"],
+            folder,
+        )
+        return specification(self._platform, placement, runtime)
+
+    def _model_folder(
+        self, endpoint: Resource, state: dict[str, Any], item: dict[str, Any], key: str
+    ) -> Path:
+        parts = [fleet_of(endpoint, state), name_of(item), *([key] if key else [])]
+        return self.folder / hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def remove_all(folders: list[Path]) -> None:
+    """Remove folders and files, those that are there."""
+    for folder in folders:
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.unlink(missing_ok=True)
+
+
+def _served(endpoint: Resource, state: dict[str, Any], item: dict[str, Any]) -> Served:
+    containers = zip(container_keys(item), item["containers"], strict=True)
+    return Served(
+        endpoint.account,
+        endpoint.region,
+        endpoint.name,
+        state["config_name"],
+        state["config"],
+        item["variant"],
+        tuple(ServedContainer(key, key or SOLE_CONTAINER, given) for key, given in containers),
+        item["mode"] == "Direct",
+    )

@@ -1,0 +1,96 @@
+"""What the variants of an endpoint are: copied whole, so that nothing done later touches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sagebrush.engines.fleets import Place
+from sagebrush.services.platform import Context
+from sagebrush.services.sagemaker.hosting import records
+from sagebrush.services.sagemaker.hosting.containers import container_of
+from sagebrush.services.sagemaker.hosting.records import Resource
+
+
+def state_of(
+    context: Context,
+    config_name: str,
+    config: dict[str, Any],
+    items: list[dict[str, Any]],
+    generation: int,
+) -> dict[str, Any]:
+    """Return what an endpoint's row says of what it serves; no generation may come twice."""
+    return {
+        "generation": generation,
+        "config_name": config_name,
+        "config": config,
+        "variants": items,
+        "begun": context.now,
+    }
+
+
+def items_of(context: Context, config: Resource) -> list[dict[str, Any]]:
+    """Copy all that an endpoint will serve out of its configuration and the models.
+
+    Raises:
+        ApiError: ValidationException naming the model that there is none of.
+    """
+    return [_item(context, config, variant) for variant in config.request["ProductionVariants"]]
+
+
+def name_of(item: dict[str, Any]) -> str:
+    """Return the name of an item's variant."""
+    name: str = item["variant"]["VariantName"]
+    return name
+
+
+def counts(items: list[dict[str, Any]]) -> dict[str, int]:
+    """Return how many instances each variant has."""
+    return {name_of(item): item["count"] for item in items}
+
+
+def fleet_of(endpoint: Resource, state: dict[str, Any]) -> str:
+    """Return the name of the fleet that serves a state of an endpoint."""
+    # The creation time keeps an endpoint apart from an earlier one of the same name.
+    return f"{address_of(endpoint)}/{endpoint.created}/{state['generation']}"
+
+
+def address_of(endpoint: Resource) -> str:
+    """Return where invocations of an endpoint go; the runtime service makes the same."""
+    return f"{endpoint.account}/{endpoint.region}/{endpoint.name}"
+
+
+def container_keys(item: dict[str, Any]) -> list[str]:
+    """Return the names that the containers of a variant have within an instance."""
+    if len(item["containers"]) == 1:
+        return [""]
+    return [
+        container.get("ContainerHostname", f"container-{number}")
+        for number, container in enumerate(item["containers"], start=1)
+    ]
+
+
+def places(endpoint: Resource, state: dict[str, Any]) -> Iterator[Place]:
+    """Yield the places of all model servers that a state needs."""
+    fleet = fleet_of(endpoint, state)
+    for item in state["variants"]:
+        for ordinal in range(item["count"]):
+            for key in container_keys(item):
+                yield Place(fleet, name_of(item), ordinal, key)
+
+
+def _item(context: Context, config: Resource, variant: dict[str, Any]) -> dict[str, Any]:
+    model = records.get(context, records.MODEL, variant["ModelName"])
+    isolated = (
+        model.request.get("EnableNetworkIsolation", False)
+        or config.request.get("EnableNetworkIsolation", False)
+    )  # fmt: skip
+    return {
+        "variant": variant,
+        "containers": [container_of(model.request)],
+        "mode": model.request.get("InferenceExecutionConfig", {}).get("Mode", "Serial"),
+        "weight": variant.get("InitialVariantWeight", 1.0),
+        "count": variant["InitialInstanceCount"],
+        "network_isolation": isolated,
+        "resolved": context.now,
+    }
