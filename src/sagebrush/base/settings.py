@@ -6,16 +6,21 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sagebrush.base.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sagebrush.base.clock_setting import ClockSetting
 
 DEFAULT_PORT = 4566
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-# What a server leaves in its data directory: itself while it runs, the lock it holds, and the
-# first key where signatures are checked.
+# What a server leaves in its data directory: itself while it runs, the lock it holds, how its
+# clock runs if not as the machine's, and the first key where signatures are checked.
 RUNNING_FILE = "server.json"
 LOCK_FILE = "lock"
+CLOCK_FILE = "clock.json"
 ROOT_CREDENTIALS_FILE = "root-credentials"
 # Addresses that mean every interface are for listening, not for connecting.
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
@@ -27,7 +32,8 @@ class Settings:
 
     `durable` syncs every acknowledged write to the disk; `verify_signatures` turns signature and
     policy checks on; `offline` refuses to tunnel to hosts that are not AWS's; `job_memory_bytes`
-    is the most memory that a host of a training job gets, however large its instance type.
+    is the most memory that a host of a training job gets, however large its instance type; `clock`
+    is how time is to run, None for as it did.
     """
 
     data_dir: Path
@@ -38,6 +44,7 @@ class Settings:
     offline: bool = False
     ephemeral: bool = False
     job_memory_bytes: int | None = None
+    clock: ClockSetting | None = None
     account: str = DEFAULT_ACCOUNT
     region: str = DEFAULT_REGION
 

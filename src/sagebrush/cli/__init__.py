@@ -16,6 +16,7 @@ _COMMANDS = {
     "run": "start a private server, run a command against it, stop",
     "env": "print the exports that point a shell at the server",
     "status": "show jobs, endpoints, disk use, sandbox and limits",
+    "clock": "show the server's time; let it pass, run faster or stand still",
     "logs": "show a job's log",
     "runtimes": "list, prepare and remove the environments that images map to",
     "reset": "empty a data directory, after asking",

@@ -9,8 +9,8 @@ import shlex
 from pathlib import Path
 
 from sagebrush.base.settings import ROOT_CREDENTIALS_FILE
+from sagebrush.cli.controls import control
 from sagebrush.cli.options import add_endpoint, running_endpoint
-from sagebrush.cli.status import fetch
 from sagebrush.launch import client_environment, misleading
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -36,7 +36,7 @@ def command(parsed: argparse.Namespace) -> int:
         ConfigurationError: no server answers.
     """
     endpoint = running_endpoint(parsed)
-    status = fetch(endpoint, "status")
+    status = control(endpoint, "status")
     # The server knows where it keeps what to trust; --data may name nothing of the kind.
     data = Path(status["data"])
     variables = client_environment(endpoint, str(data / "tls" / "bundle.pem"))

@@ -12,24 +12,24 @@ from sagebrush.base.errors import ConfigurationError
 from sagebrush.base.settings import DEFAULT_PORT, LOCK_FILE, RUNNING_FILE, default_data_dir
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add `--data`."""
+def add_data(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """Add `--data`; `again` for a subcommand of a command that has it, too."""
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        default=None,
+        default=argparse.SUPPRESS if again else None,
         help=f"data directory (default: $SAGEBRUSH_DATA or {default_data_dir()})",
     )
 
 
-def add_endpoint(parser: argparse.ArgumentParser) -> None:
+def add_endpoint(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
     """Add `--endpoint`, for commands that talk to a running server."""
-    add_data(parser)
+    add_data(parser, again=again)
     parser.add_argument(
         "--endpoint",
         metavar="URL",
-        default=None,
+        default=argparse.SUPPRESS if again else None,
         help="address of the server (default: $SAGEBRUSH_ENDPOINT_URL, else the server that runs"
         " on the data directory)",
     )

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import urllib.error
-import urllib.request
-from typing import Any, cast
 
-from sagebrush.base.errors import ConfigurationError
+from sagebrush.cli.clock import description
+from sagebrush.cli.controls import control
 from sagebrush.cli.options import add_endpoint, running_endpoint
-
-_TIMEOUT_S = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def command(parsed: argparse.Namespace) -> int:
     """Print the status page."""
-    status = fetch(running_endpoint(parsed), "status")
+    status = control(running_endpoint(parsed), "status")
     if parsed.json:
         print(json.dumps(status, indent=2))
         return 0
@@ -33,27 +29,12 @@ def command(parsed: argparse.Namespace) -> int:
     print(f"limits      {status['limits']}")
     for reason in status["weaker_because"]:
         print(f"            {reason}")
+    if not status["clock"].get("real", True):
+        print(f"clock       {description(status['clock'])}")
     for service, facts in status["services"].items():
         for name, value in facts.items():
             print(f"{service}: {name}  {_line(value)}")
     return 0
-
-
-def fetch(endpoint: str, page: str) -> dict[str, Any]:
-    """Return one of the server's own pages.
-
-    Raises:
-        ConfigurationError: nothing answers there.
-    """
-    # The address is the user's own server, and a proxy variable may point at it too.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{endpoint}/_sagebrush/{page}", timeout=_TIMEOUT_S) as answer:
-            return cast("dict[str, Any]", json.load(answer))
-    except (urllib.error.URLError, OSError) as error:
-        raise ConfigurationError(
-            f"no server answers at {endpoint} ({error}); start one with `sagebrush up`"
-        ) from None
 
 
 def _line(value: object) -> str:

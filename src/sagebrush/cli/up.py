@@ -11,10 +11,14 @@ import select
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sagebrush.base.errors import ConfigurationError
 from sagebrush.base.settings import DEFAULT_PORT, DEFAULT_REGION, Settings
 from sagebrush.cli.options import add_data, data_dir
+
+if TYPE_CHECKING:
+    from sagebrush.base.clock_setting import ClockSetting
 
 _MAXIMUM_PORT = 65535
 _SHIFTS = {"M": 20, "G": 30}
@@ -59,6 +63,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the most memory a host of a training job gets, such as 512M or 4G (default: what its"
         " instance type has, or this machine)",
     )
+    parser.add_argument(
+        "--clock",
+        type=_clock,
+        metavar="HOW",
+        help="real, x60 (60 times as fast), stopped, or stopped@2026-01-01T00:00:00Z (default: as"
+        " it ran last on the data directory; at first, real)",
+    )
     parser.add_argument("--verbose", "-v", action="store_true", help="log every request")
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lifeline-fd", type=int, help=argparse.SUPPRESS)
@@ -101,6 +112,7 @@ def _serve(parsed: argparse.Namespace, folder: Path) -> int:
         region=os.environ.get("AWS_REGION") or DEFAULT_REGION,
         ephemeral=parsed.ephemeral,
         job_memory_bytes=parsed.job_memory,
+        clock=parsed.clock,
     )
     return serve(settings, ready_fd=parsed.ready_fd, lifeline_fd=parsed.lifeline_fd)
 
@@ -110,6 +122,15 @@ def _port(text: str) -> int:
     if not 0 <= number <= _MAXIMUM_PORT:
         raise argparse.ArgumentTypeError(f"{number} is no port: 0 to {_MAXIMUM_PORT} are")
     return number
+
+
+def _clock(text: str) -> ClockSetting:
+    from sagebrush.base.clock_setting import parse_clock
+
+    try:
+        return parse_clock(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _memory_bytes(text: str) -> int:

@@ -1,8 +1,13 @@
-"""The server's own pages under `/_sagebrush/`: what is supported, what runs."""
+"""The server's own pages under `/_sagebrush/`: what is supported, what runs, and its controls.
+
+A control changes something (POST, DELETE). No web page can use one from a browser: it would send an
+Origin, or ask first whether it may send JSON, and is refused either way.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,12 +16,19 @@ from typing import Any
 import orjson
 
 from sagebrush import __version__
-from sagebrush.gateway.messages import Request, Response
+from sagebrush.base.errors import ConfigurationError
+from sagebrush.gateway.bodies import read_whole
+from sagebrush.gateway.clock_page import ClockPage
+from sagebrush.gateway.messages import ClientDisconnectedError, Request, Response
 from sagebrush.gateway.registry import Registry, snake_case
 from sagebrush.services.platform import Platform
 from sagebrush.wire import load
 
 _PREFIX = "/_sagebrush/"
+_MAXIMUM_BODY_BYTES = 64 * 1024
+
+# What a page does for a method: the request's document to the answer's.
+Action = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class InternalPages:
@@ -25,23 +37,38 @@ class InternalPages:
     def __init__(self, platform: Platform, registry: Registry) -> None:
         self._platform = platform
         self._registry = registry
-        self._pages: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
-            "health": self._health,
-            "status": self._status,
+        self._clock = ClockPage(platform.clock)
+        self._pages: dict[str, dict[str, Action]] = {
+            "health": {"GET": self._health},
+            "status": {"GET": self._status},
+            "clock": {"GET": self._show_clock, "POST": self._clock.move},
         }
 
     async def answer(self, request: Request) -> Response:
-        """Answer a GET below the prefix."""
+        """Answer a request below the prefix."""
         name = request.target.partition("?")[0].removeprefix(_PREFIX)
         page = self._pages.get(name)
         if page is None:
             known = ", ".join(f"{_PREFIX}{page}" for page in self._pages)
             return _json(404, {"message": f"no such page; there are {known}"})
-        if request.method not in ("GET", "HEAD"):
-            return _json(405, {"message": "only GET is answered here"})
-        return _json(200, await page())
+        action = page.get("GET" if request.method == "HEAD" else request.method)
+        if action is None:
+            return _json(405, {"message": f"only {' and '.join(page)} are answered here"})
+        try:
+            if action is page.get("GET"):
+                return _json(200, await action({}))
+            return _refusal(request, self._platform) or _json(
+                200, await action(await _document(request))
+            )
+        except ConfigurationError as error:
+            return _json(400, {"message": str(error)})
+        except ClientDisconnectedError:
+            return Response(400, [], close=True)
 
-    async def _health(self) -> dict[str, Any]:
+    async def _show_clock(self, _: dict[str, Any]) -> dict[str, Any]:
+        return self._clock.show()
+
+    async def _health(self, _: dict[str, Any]) -> dict[str, Any]:
         """List the operations that really work, by service, as found in the code."""
         return {
             "status": "running",
@@ -52,7 +79,7 @@ class InternalPages:
             },
         }
 
-    async def _status(self) -> dict[str, Any]:
+    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         """Say what runs, how it is confined and how much disk it takes."""
         platform = self._platform
         facilities = await platform.supervisor.facilities()
@@ -72,8 +99,47 @@ class InternalPages:
             "sandbox": facilities.isolation,
             "limits": facilities.limiter,
             "weaker_because": list(facilities.reasons),
+            "clock": self._clock.show(),
             "services": services,
         }
+
+
+def _refusal(request: Request, platform: Platform) -> Response | None:
+    """Return why a control may not be used by this request; None when it may."""
+    if "origin" in request.headers:
+        return _json(403, {"message": "web pages may not use the server's controls"})
+    if platform.settings.verify_signatures and not _is_local(request.client_address):
+        message = "where signatures are checked, only programs on the server's machine may do this"
+        return _json(403, {"message": message})
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.method == "POST" and kind != "application/json":
+        return _json(415, {"message": "the body must be JSON, with content-type application/json"})
+    return None
+
+
+def _is_local(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+async def _document(request: Request) -> dict[str, Any]:
+    """Return the request's JSON object, empty when there is no body.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    body = await read_whole(request.body, _MAXIMUM_BODY_BYTES)
+    if body is None:
+        raise ConfigurationError(f"the body is larger than {_MAXIMUM_BODY_BYTES} bytes")
+    try:
+        document = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise ConfigurationError(f"the body is no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigurationError("the body is no JSON object")
+    return document
 
 
 def _operation_names(service: str, handlers: list[str]) -> list[str]:

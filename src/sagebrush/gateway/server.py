@@ -15,9 +15,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sagebrush.base.clock import SystemClock
+from sagebrush.base.adjustable_clock import AdjustableClock
 from sagebrush.base.errors import ConfigurationError
 from sagebrush.base.settings import (
+    CLOCK_FILE,
     LOCK_FILE,
     ROOT_CREDENTIALS_FILE,
     RUNNING_FILE,
@@ -25,7 +26,7 @@ from sagebrush.base.settings import (
     make_data_dir,
 )
 from sagebrush.gateway.application import Gateway
-from sagebrush.gateway.assembly import assemble
+from sagebrush.gateway.assembly import STATE_FILE, assemble
 from sagebrush.gateway.certificates import CertificateAuthority
 from sagebrush.gateway.listener import Listener
 from sagebrush.services.platform import Platform
@@ -68,8 +69,10 @@ async def _serve(settings: Settings, ready_fd: int | None, lifeline_fd: int | No
             " (another server? choose another --port)"
         ) from None
     settings = dataclasses.replace(settings, port=port)
-    platform = assemble(settings, SystemClock())
+    clock = _clock(settings)
+    platform = assemble(settings, clock)
     await gateway.open(platform, listener)
+    clock.watch(platform.tasks)
     accepting = loop.create_task(listener.serve())
     checkpoints = loop.create_task(_checkpoint(platform))
     # What start-up made lives as long as the process: no collection need look at it again.
@@ -87,6 +90,14 @@ async def _serve(settings: Settings, ready_fd: int | None, lifeline_fd: int | No
     await gateway.close()
     (settings.data_dir / RUNNING_FILE).unlink(missing_ok=True)
     return 0
+
+
+def _clock(settings: Settings) -> AdjustableClock:
+    """Return the clock of the data directory, running as the user wants it to."""
+    clock = AdjustableClock(settings.data_dir / CLOCK_FILE, durable=settings.durable)
+    if settings.clock is not None:
+        settings.clock.apply(clock, used=(settings.data_dir / STATE_FILE).exists())
+    return clock
 
 
 async def _checkpoint(platform: Platform) -> None:

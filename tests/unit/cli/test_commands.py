@@ -15,7 +15,7 @@ import pytest
 from sagebrush import __version__
 from sagebrush.cli import main
 
-COMMANDS = ("up", "run", "env", "status", "logs", "runtimes", "reset", "demo")
+COMMANDS = ("up", "run", "env", "status", "clock", "logs", "runtimes", "reset", "demo")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,13 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     "arguments",
-    [["fly"], ["up", "--port", "x"], ["up", "--job-memory", "0.5G"], ["status", "--fly"]],
+    [
+        ["fly"],
+        ["up", "--port", "x"],
+        ["up", "--job-memory", "0.5G"],
+        ["status", "--fly"],
+        ["up", "--clock", "fast"],
+    ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -60,13 +66,13 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"sagebrush {__version__}\n"
 
 
-@pytest.mark.parametrize("command", [["status"], ["env"], ["logs", "job"]])
+@pytest.mark.parametrize("command", [["status"], ["env"], ["clock"], ["logs", "job"]])
 def test_no_server_runs(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command) == 1
     assert "start one with `sagebrush up`" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["status"], ["env"], ["logs", "job"]])
+@pytest.mark.parametrize("command", [["status"], ["env"], ["clock"], ["logs", "job"]])
 def test_no_server_answers(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--endpoint", "http://127.0.0.1:1"]) == 1
     assert "no server answers at http://127.0.0.1:1" in capsys.readouterr().err
