@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sagebrush.base.clock import Clock
 from sagebrush.base.settings import Settings
+from sagebrush.engines.alarms import Alarms
 from sagebrush.engines.fleets import Fleets
 from sagebrush.engines.identity import IdentityStore
 from sagebrush.engines.logs import LogStore
@@ -34,13 +35,15 @@ def assemble(settings: Settings, clock: Clock) -> Platform:
     folder = settings.data_dir
     db = Database(folder / STATE_FILE, durable=settings.durable)
     supervisor = Supervisor(folder / "run", FAMILIES)
+    metrics = MetricStore(db, clock)
     return Platform(
         settings=settings,
         clock=clock,
         db=db,
         objects=ObjectStore(db, folder / "objects", clock, durable=settings.durable),
         logs=LogStore(db, clock),
-        metrics=MetricStore(db, clock),
+        metrics=metrics,
+        alarms=Alarms(db, clock, metrics),
         identity=IdentityStore(db, clock),
         fleets=Fleets(supervisor, folder / "fleets"),
         supervisor=supervisor,

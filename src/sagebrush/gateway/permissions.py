@@ -61,6 +61,7 @@ _RESOURCES = {
         "InstanceProfileName": "instance-profile/{}",
     },
     "logs": {"logGroupName": "log-group:{}"},
+    "cloudwatch": {"AlarmName": "alarm:{}"},
     "ecr": {"repositoryName": "repository/{}"},
 }
 _ARN_MEMBERS = ("ResourceArn", "ResourceARN", "PolicyArn", "RoleArn")

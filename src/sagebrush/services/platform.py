@@ -13,6 +13,7 @@ from sagebrush.base.settings import Settings
 from sagebrush.store.database import Database
 
 if TYPE_CHECKING:
+    from sagebrush.engines.alarms import Alarms
     from sagebrush.engines.fleets import Fleets
     from sagebrush.engines.identity import Identity, IdentityStore
     from sagebrush.engines.logs import LogStore
@@ -31,6 +32,7 @@ class Platform:
     objects: ObjectStore
     logs: LogStore
     metrics: MetricStore
+    alarms: Alarms
     identity: IdentityStore
     fleets: Fleets
     supervisor: Supervisor

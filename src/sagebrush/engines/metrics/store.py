@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ class MetricStore:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
+        # What stores data that is still being counted, called before data are read. Not within a
+        # transaction: the reader could undo what was stored.
+        self.before_read: list[Callable[[], None]] = []
         db.migrate("engines.metrics", Path(__file__).parent / "migrations")
 
     def put(self, account: str, region: str, namespace: str, data: Sequence[MetricDatum]) -> None:
@@ -93,6 +96,9 @@ class MetricStore:
         Periods begin at `origin` plus multiples of their length. Points of different units stay
         apart unless `combine_units`; `unit` leaves only its own.
         """
+        if not self._db.in_transaction:
+            for store in self.before_read:
+                store()
         row = self._db.one(
             "SELECT id FROM metrics_series WHERE account = ? AND region = ? AND namespace = ?"
             " AND name = ? AND dimensions = ?",

@@ -78,6 +78,15 @@ class Evaluation:
         raise ExpressionError("the expression must return a time series or an array of them")
 
 
+def check_syntax(text: str) -> None:
+    """Refuse an expression that cannot be parsed or calls a function there is not.
+
+    Raises:
+        ExpressionError: what is wrong with it.
+    """
+    _Parser(text).parse()
+
+
 def references(text: str, ids: Sequence[str]) -> list[str]:
     """Return which of `ids` an expression names; `METRICS()` names all."""
     words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", text))

@@ -9,9 +9,9 @@ from typing import Any
 from sagebrush.base.errors import ApiError
 from sagebrush.engines.metrics import parse_statistic
 from sagebrush.services.cloudwatch.labels import render_label
-from sagebrush.services.cloudwatch.math_expressions import Evaluation, references
 from sagebrush.services.cloudwatch.math_values import MAX_DATAPOINTS, ExpressionError, Timeline
-from sagebrush.services.cloudwatch.periods import aligned_start, dimensions_of, is_period
+from sagebrush.services.cloudwatch.periods import is_period
+from sagebrush.services.cloudwatch.query_series import QuerySeries
 from sagebrush.services.pages import decode_token, encode_token
 from sagebrush.services.platform import Context
 
@@ -32,13 +32,21 @@ def get_metric_data(context: Context, request: dict[str, Any]) -> dict[str, Any]
     """Answer the data points of the queries that ask for them, newest first unless told."""
     queries = {query["Id"]: query for query in request["MetricDataQueries"]}
     _check(request, queries)
-    evaluation = Evaluation(lambda name: _timelines(context, request, queries, name, evaluation))
+    series = QuerySeries(
+        context.platform.metrics,
+        context.account,
+        context.region,
+        request["MetricDataQueries"],
+        request["StartTime"],
+        request["EndTime"],
+        context.now,
+    )
     newest_first = request.get("ScanBy", "TimestampDescending") == "TimestampDescending"
     results = []
     for query in request["MetricDataQueries"]:
         if not query.get("ReturnData", True):
             continue
-        for timeline in _evaluated(evaluation, query["Id"]):
+        for timeline in _evaluated(series, query["Id"]):
             points = sorted(timeline.points.items(), reverse=newest_first)
             label = render_label(query, timeline, context.account, context.region)
             results.append(_Result(query["Id"], label, points))
@@ -80,76 +88,11 @@ def _check_query(query: dict[str, Any], where: str) -> None:
             ) from None
 
 
-def _evaluated(evaluation: Evaluation, query_id: str) -> list[Timeline]:
+def _evaluated(series: QuerySeries, query_id: str) -> list[Timeline]:
     try:
-        return evaluation.timelines(query_id)
+        return series.timelines(query_id)
     except ExpressionError as error:
         raise _invalid(f"Error in expression '{query_id}': {error}") from None
-
-
-def _timelines(
-    context: Context,
-    request: dict[str, Any],
-    queries: dict[str, Any],
-    query_id: str,
-    evaluation: Evaluation,
-) -> list[Timeline]:
-    """Return what a query stands for: one metric's statistic, or an expression's value."""
-    if query_id not in queries:
-        raise ExpressionError(f"there is no query with the id {query_id}")
-    query = queries[query_id]
-    if "Expression" in query:
-        period_s = query.get("Period") or _longest_period(queries, query_id)
-        start = aligned_start(request["StartTime"], context.now, period_s)
-        grid = _grid(start, request["EndTime"], period_s)
-        names = [name for name, q in queries.items() if "MetricStat" in q]
-        return evaluation.expression(query["Expression"], period_s, grid, names)
-    return [_statistic(context, request, query["MetricStat"])]
-
-
-def _statistic(context: Context, request: dict[str, Any], stat: dict[str, Any]) -> Timeline:
-    period_s = stat["Period"]
-    start = aligned_start(request["StartTime"], context.now, period_s)
-    metric = stat["Metric"]
-    buckets = context.platform.metrics.statistics(
-        context.account,
-        context.region,
-        metric["Namespace"],
-        metric["MetricName"],
-        dimensions_of(metric),
-        start=start,
-        end=request["EndTime"],
-        period_s=period_s,
-        unit=stat.get("Unit"),
-        combine_units=True,
-        origin=start,
-    )
-    compute = parse_statistic(stat["Stat"])
-    points = {bucket.time: value for bucket in buckets if (value := compute(bucket)) is not None}
-    grid = _grid(start, request["EndTime"], period_s)
-    return Timeline(points, period_s, grid, metric["MetricName"])
-
-
-def _longest_period(queries: dict[str, Any], query_id: str) -> int:
-    """Return the longest period of the metrics an expression stands on, 300 s without any."""
-    seen: set[str] = set()
-    waiting = [query_id]
-    periods_s = []
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name not in queries:
-            continue
-        seen.add(name)
-        query = queries[name]
-        if "MetricStat" in query:
-            periods_s.append(query["MetricStat"]["Period"])
-        else:
-            waiting += references(query["Expression"], list(queries))
-    return max(periods_s, default=300)
-
-
-def _grid(start: float, end: float, period_s: int) -> range:
-    return range(int(start), int(-(-end // 1)), period_s)
 
 
 def _page(results: list[_Result], request: dict[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,7 @@ def metrics_of(platform: Platform) -> RequestMetrics:
 
 async def start(platform: Platform) -> None:
     """Begin storing at intervals."""
+    platform.metrics.before_read.append(metrics_of(platform).flush)
     platform.spawn(_flush_for_ever(metrics_of(platform)), _WORKER)
 
 

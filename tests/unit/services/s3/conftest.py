@@ -56,6 +56,7 @@ class S3:
             objects=ObjectStore(db, folder / "objects", self.clock),
             logs=unused,
             metrics=unused,
+            alarms=unused,
             identity=IdentityStore(db, self.clock),
             fleets=unused,
             supervisor=unused,
