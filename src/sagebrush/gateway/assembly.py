@@ -10,6 +10,8 @@ from sagebrush.engines.identity import IdentityStore
 from sagebrush.engines.logs import LogStore
 from sagebrush.engines.metrics import MetricStore
 from sagebrush.engines.objects import ObjectStore
+from sagebrush.engines.queues import Queues
+from sagebrush.engines.topics import Topics
 from sagebrush.run.families import Family
 from sagebrush.run.supervisor import Supervisor
 from sagebrush.services.platform import Platform
@@ -45,6 +47,8 @@ def assemble(settings: Settings, clock: Clock) -> Platform:
         metrics=metrics,
         alarms=Alarms(db, clock, metrics),
         identity=IdentityStore(db, clock),
+        queues=Queues(db, clock),
+        topics=Topics(db, clock),
         fleets=Fleets(supervisor, folder / "fleets"),
         supervisor=supervisor,
     )

@@ -14,6 +14,8 @@ SERVICES: dict[str, str] = {
     "cloudwatch": "sagebrush.services.cloudwatch.service",
     "kms": "sagebrush.services.kms.service",
     "ecr": "sagebrush.services.ecr.service",
+    "sqs": "sagebrush.services.sqs.service",
+    "sns": "sagebrush.services.sns.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
     "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
 }

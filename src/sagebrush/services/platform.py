@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sagebrush.engines.logs import LogStore
     from sagebrush.engines.metrics import MetricStore
     from sagebrush.engines.objects import ObjectStore
+    from sagebrush.engines.queues import Queues
+    from sagebrush.engines.topics import Topics
     from sagebrush.run.supervisor import Supervisor
 
 
@@ -34,6 +36,8 @@ class Platform:
     metrics: MetricStore
     alarms: Alarms
     identity: IdentityStore
+    queues: Queues
+    topics: Topics
     fleets: Fleets
     supervisor: Supervisor
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
