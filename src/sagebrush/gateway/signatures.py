@@ -1,8 +1,12 @@
-"""Signatures where the server checks them: whose key it is, and the refusals of each service."""
+"""Signatures where the server checks them: whose key it is, and the refusals of each service.
+
+All of it is on real time, however the server's clock runs: clients sign by their own clocks.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import AsyncIterator
 
 from sagebrush.base.errors import ApiError
@@ -29,18 +33,18 @@ class Signatures:
         """
         try:
             if routed.service == "s3" and sigv2.is_signed(request):
-                sigv2.verify(request, routed.path, self._secret_of, self._platform.clock.now())
+                sigv2.verify(request, routed.path, self._secret_of, time.time())
                 return None
             if not is_signed(request):
                 raise SignatureError("missing", "Request is missing Authentication Token")
-            return verify(request, self._secret_of, self._platform.clock.now())
+            return verify(request, self._secret_of, time.time())
         except SignatureError as error:
             raise signature_fault(error, routed.service, routed.protocol) from None
 
     def check_expiry(self, routed: Route, request: Request) -> None:
         """Refuse a presigned URL whose time is over, whoever signed it."""
         try:
-            now = self._platform.clock.now()
+            now = time.time()
             sigv4.check_expiry(request, now)
             if routed.service == "s3":
                 sigv2.check_expiry(request, now)
@@ -52,7 +56,7 @@ class Signatures:
         if credential is None or not credential.active:
             return None
         if credential.expires is not None:
-            if credential.expires <= self._platform.clock.now():
+            if credential.expires <= time.time():
                 raise SignatureError(
                     "expired_token", "The security token included in the request is expired"
                 )

@@ -7,7 +7,7 @@ import string
 
 import orjson
 
-from sagebrush.base.clock import Clock
+from sagebrush.base.clock import Clock, SystemClock
 from sagebrush.base.identifiers import iam_unique_id
 from sagebrush.engines.identity.records import AccessKey, Credential, Session
 from sagebrush.store.database import Database
@@ -21,6 +21,8 @@ class Credentials:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
+        # Clients renew their sessions by their own clocks, however the server's runs.
+        self.machine_clock: Clock = SystemClock()
 
     def create_key(self, account: str, user: str | None) -> AccessKey:
         """Return a new active key of a user, or of the account's root."""
@@ -68,8 +70,8 @@ class Credentials:
         policies: list[str] | None = None,
         tags: dict[str, str] | None = None,
     ) -> Session:
-        """Return new temporary credentials; sessions that have expired are dropped."""
-        now = self._clock.now()
+        """Return new temporary credentials, by real time; those that have expired are dropped."""
+        now = self.machine_clock.now()
         session = Session(
             iam_unique_id("ASIA"),
             account,

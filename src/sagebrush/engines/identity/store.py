@@ -50,7 +50,7 @@ class IdentityStore:
         found = self.credential(access_key)
         if found is None or not found.active:
             return None
-        if found.expires is not None and found.expires <= self._clock.now():
+        if found.expires is not None and found.expires <= self.credentials.machine_clock.now():
             return None
         return found.secret
 

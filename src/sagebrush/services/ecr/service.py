@@ -6,7 +6,6 @@ repository has any more are removed.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from sagebrush.services.declaration import Service
@@ -35,7 +34,7 @@ async def _sweep(platform: Platform) -> None:
         with platform.db.transaction():
             expire_images(platform)
         remove_unreferenced(platform)
-        await asyncio.sleep(_SWEEP_INTERVAL_S)
+        await platform.clock.sleep_until(platform.clock.now() + _SWEEP_INTERVAL_S)
 
 
 SERVICE = Service(

@@ -6,7 +6,6 @@ their group's retention are deleted once an hour.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from sagebrush.services.declaration import Service
@@ -25,7 +24,7 @@ async def _start(platform: Platform) -> None:
 async def _sweep(platform: Platform) -> None:
     while True:
         platform.logs.sweep()
-        await asyncio.sleep(_SWEEP_INTERVAL_S)
+        await platform.clock.sleep_until(platform.clock.now() + _SWEEP_INTERVAL_S)
 
 
 SERVICE = Service(

@@ -30,7 +30,9 @@ def clock() -> ManualClock:
 @pytest.fixture
 def store(tmp_path: Path, clock: ManualClock) -> Iterator[IdentityStore]:
     database = Database(tmp_path / "state.sqlite")
-    yield IdentityStore(database, clock)
+    identity = IdentityStore(database, clock)
+    identity.credentials.machine_clock = clock
+    yield identity
     database.close()
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sagebrush.base.clock import ManualClock
+
 
 @pytest.fixture
 def sts(client: Any) -> Any:
@@ -78,7 +80,9 @@ def test_session_tokens_are_not_given_to_sessions(sts: Any, client: Any, refusal
     )
 
 
-def test_credentials_expire(handlers: Any) -> None:
+def test_credentials_expire_by_real_time_however_the_servers_clock_runs(handlers: Any) -> None:
+    real = handlers.platform.identity.credentials.machine_clock = ManualClock()
+    handlers.clock.advance(10 * 86_400)
     answer = handlers.call(
         "sts",
         "AssumeRole",
@@ -86,8 +90,10 @@ def test_credentials_expire(handlers: Any) -> None:
         RoleSessionName="me",
     )
     credentials = answer["Credentials"]
-    assert credentials["Expiration"] == handlers.clock.now() + 3600
+    assert credentials["Expiration"] == real.now() + 3600
     identity = handlers.platform.identity
     assert identity.secret(credentials["AccessKeyId"]) == credentials["SecretAccessKey"]
-    handlers.clock.advance(3600)
+    handlers.clock.advance(10 * 86_400)
+    assert identity.secret(credentials["AccessKeyId"]) == credentials["SecretAccessKey"]
+    real.advance(3600)
     assert identity.secret(credentials["AccessKeyId"]) is None

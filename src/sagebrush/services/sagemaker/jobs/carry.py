@@ -257,7 +257,7 @@ class JobRun:
         limit_s = job.request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds")
         if limit_s is None:
             return
-        await asyncio.sleep(max(0.0, job.created + limit_s - self._platform.clock.now()))
+        await self._platform.clock.sleep_until(job.created + limit_s)
 
         def apply(job: TrainingJob, now: float) -> None:
             if job.status == "InProgress":

@@ -160,11 +160,12 @@ class TrainingRunner:
         records.change(self._platform.db, job.id, apply)
         limit_s = job.request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds")
         if limit_s is not None:
-            left_s = max(0.0, job.created + limit_s - now)
-            asyncio.get_running_loop().call_later(left_s, self._stop_waiting, job.id)
+            work = self._stop_waiting(job.id, job.created + limit_s)
+            self._platform.spawn(work, f"longest wait of training job {job.name}")
 
-    def _stop_waiting(self, job_id: int) -> None:
+    async def _stop_waiting(self, job_id: int, moment: float) -> None:
         """End a spot job that has waited as long as it may; one that runs sees to it itself."""
+        await self._platform.clock.sleep_until(moment)
         if self._closing or job_id in self._runs:
             return
         job = records.job_by_id(self._platform.db, job_id)

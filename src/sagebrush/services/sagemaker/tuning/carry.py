@@ -24,6 +24,8 @@ from sagebrush.services.sagemaker.tuning.suggester import Suggester, SuggestionE
 from sagebrush.services.sagemaker.tuning.transfer import Inherited
 
 _LONGEST_SLEEP_S = 60.0
+# While the last trials end after the tuning job's time is over.
+_OVERDUE_SLEEP_S = 0.05
 _ALL_FAILED = "All training jobs failed. Please take a look at the training jobs for more details."
 
 
@@ -246,15 +248,19 @@ class TuningRun:
     async def _sleep(self, job: TuningJob) -> None:
         """Wait for news of a child, or for the end of the tuning job's time."""
         limits: dict[str, Any] = job.request["HyperParameterTuningJobConfig"]["ResourceLimits"]
-        timeout_s = _LONGEST_SLEEP_S
+        clock, timeout_s = self._platform.clock, _LONGEST_SLEEP_S
+        awaited: set[asyncio.Task[Any]] = {asyncio.create_task(self._news.wait())}
         if (runtime_s := limits.get("MaxRuntimeInSeconds")) is not None:
-            left_s = job.created + runtime_s - self._platform.clock.now()
-            timeout_s = min(timeout_s, max(left_s, 0.05))
+            end = job.created + runtime_s
+            if end > clock.now():
+                awaited.add(asyncio.create_task(clock.sleep_until(end)))
+            else:
+                timeout_s = _OVERDUE_SLEEP_S
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        except TimeoutError:
-            return
+            await asyncio.wait(awaited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in awaited:
+                each.cancel()
 
 
 def _kept(trial: Trial, *, curve: bool) -> Trial:
