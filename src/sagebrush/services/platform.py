@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,8 @@ class Context:
     extra_headers: dict[str, str] = field(default_factory=dict)
     # Overrides the model's success status (206 for a range, 204, 304).
     status: int | None = None
+    # `time.perf_counter` of the request's begin: latencies stay real however the clock runs.
+    began: float = field(default_factory=time.perf_counter)
 
     @property
     def db(self) -> Database:
