@@ -21,6 +21,8 @@ _ACCOUNT_ID = re.compile(r"\d{12}")
 _XML = frozenset({"query", "ec2", "rest-xml"})
 # Carry their signature in the form, or none as browsers ask before they sign.
 _UNSIGNED = frozenset({"PostObject", "OptionsObject", "OptionsBucket"})
+# Links in notices: they are visited unsigned, and what they name is the secret.
+_LINKED = frozenset({"ConfirmSubscription", "Unsubscribe"})
 _OPEN_TO_ALL = frozenset(
     # Whether a role may be assumed is for its trust policy to say; the service asks it.
     {"AssumeRole", "GetCallerIdentity", "GetSessionToken", "OptionsObject", "OptionsBucket"}
@@ -70,7 +72,7 @@ class Authenticator:
         """
         if not self._platform.settings.verify_signatures:
             return
-        if routed.operation in _OPEN_TO_ALL:
+        if routed.operation in _OPEN_TO_ALL or _is_visited_link(routed):
             return
         action, resource = required_permission(context, routed, parameters)
         decision = self._platform.identity.authorise(context.principal, action, resource)
@@ -86,7 +88,7 @@ class Authenticator:
         Raises:
             ApiError: the signature is missing or wrong, or the signed URL has expired.
         """
-        if routed.operation in _UNSIGNED:
+        if routed.operation in _UNSIGNED or _is_visited_link(routed):
             return None
         if not self._platform.settings.verify_signatures:
             self.signatures.check_expiry(routed, request)
@@ -109,6 +111,10 @@ class Authenticator:
     def _account(self, access_key: str) -> str:
         """Return the account of a key nobody issued: a 12-digit key is an account's number."""
         return access_key if _ACCOUNT_ID.fullmatch(access_key) else DEFAULT_ACCOUNT
+
+
+def _is_visited_link(routed: Route) -> bool:
+    return routed.service == "sns" and routed.operation in _LINKED and not routed.access_key
 
 
 def _endpoint(request: Request, default: str) -> str:

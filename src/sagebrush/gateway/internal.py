@@ -48,6 +48,8 @@ class InternalPages:
         """Answer a request below the prefix."""
         name = request.target.partition("?")[0].removeprefix(_PREFIX)
         page = self._pages.get(name)
+        if page is None and (shown := self._shown(name)) is not None:
+            return Response(200, [("content-type", shown[0])], shown[1])
         if page is None:
             known = ", ".join(f"{_PREFIX}{page}" for page in self._pages)
             return _json(404, {"message": f"no such page; there are {known}"})
@@ -64,6 +66,12 @@ class InternalPages:
             return _json(400, {"message": str(error)})
         except ClientDisconnectedError:
             return Response(400, [], close=True)
+
+    def _shown(self, name: str) -> tuple[str, bytes] | None:
+        """Return what a service shows there: content type and bytes, or None."""
+        service, _, rest = name.partition("/")
+        show = self._platform.pages.get(service)
+        return None if show is None else show(rest)
 
     async def _show_clock(self, _: dict[str, Any]) -> dict[str, Any]:
         return self._clock.show()

@@ -63,8 +63,9 @@ _RESOURCES = {
     "logs": {"logGroupName": "log-group:{}"},
     "cloudwatch": {"AlarmName": "alarm:{}"},
     "ecr": {"repositoryName": "repository/{}"},
+    "sqs": {"QueueName": "{}"},
 }
-_ARN_MEMBERS = ("ResourceArn", "ResourceARN", "PolicyArn", "RoleArn")
+_ARN_MEMBERS = ("TopicArn", "TargetArn", "ResourceArn", "ResourceARN", "PolicyArn", "RoleArn")
 _GLOBAL = frozenset({"iam", "s3"})
 
 
@@ -84,6 +85,11 @@ def _resource(context: Context, prefix: str, parameters: dict[str, Any]) -> str:
         if member in parameters:
             arn = context.arn(prefix, form.format(parameters[member]))
             return arn.replace(f":{context.region}:", "::") if prefix in _GLOBAL else arn
+    if prefix == "sqs" and "QueueUrl" in parameters:
+        return context.arn("sqs", str(parameters["QueueUrl"]).rpartition("/")[2])
+    if "SubscriptionArn" in parameters:
+        # A subscription is its topic's: policies name the topic.
+        return str(parameters["SubscriptionArn"]).rpartition(":")[0]
     key_id = parameters.get("KeyId", "")
     if prefix == "kms" and key_id:
         return _key_arn(context, key_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,9 @@ class Platform:
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     # What services keep running beside their handlers, each under a name of its own.
     workers: dict[str, Any] = field(default_factory=dict)
+    # What services show below `/_sagebrush/<name>/`: the rest of the path to a content type and
+    # what is there, or None.
+    pages: dict[str, Callable[[str], tuple[str, bytes] | None]] = field(default_factory=dict)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run `work` in the background; it is cancelled when the server stops."""

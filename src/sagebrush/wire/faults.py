@@ -20,6 +20,20 @@ from sagebrush.wire.shapes import Compiler
 from sagebrush.wire.xml import DECLARATION, XmlCompiler, escape
 
 INTERNAL_CODE = "InternalFailure"
+# What services that moved away from the query protocol called some errors in it, where their
+# models tell no more. Source: Amazon SQS API Reference of that time, "Errors" of each operation.
+_PREFIXED_QUERY_CODES = (
+    *("BatchEntryIdsNotDistinct", "BatchRequestTooLong", "EmptyBatchRequest"),
+    *("InvalidBatchEntryId", "MessageNotInflight", "PurgeQueueInProgress"),
+    *("QueueDeletedRecently", "TooManyEntriesInBatchRequest", "UnsupportedOperation"),
+)
+_QUERY_CODES = {
+    "sqs": {name: f"AWS.SimpleQueueService.{name}" for name in _PREFIXED_QUERY_CODES}
+    | {
+        "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueNameExists": "QueueAlreadyExists",
+    }
+}
 _MESSAGE_NAMES = ("message", "Message")
 
 
@@ -106,7 +120,8 @@ class Fault:
         """Return the header with the former code for services that moved away from query."""
         if self.service is None or "awsQueryCompatible" not in self.service.metadata:
             return {}
-        return {"x-amzn-query-error": f"{self.code};{self.kind}"}
+        former = _QUERY_CODES.get(self.service.name, {}).get(self.name, self.code)
+        return {"x-amzn-query-error": f"{former};{self.kind}"}
 
 
 def _json_body(fault: Fault) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import orjson
 
 from sagebrush.store.database import Row
 
-Kind = Literal["notification", "confirmation", "farewell"]
+Kind = Literal["notification", "confirmation"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,15 +23,14 @@ _FIRST_SEQUENCE_NUMBER = 10_000_000_000_000_000_000
 TYPES = {
     "notification": "Notification",
     "confirmation": "SubscriptionConfirmation",
-    "farewell": "UnsubscribeConfirmation",
 }
 _SIGNED = {
     "notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     "confirmation": (
-        *("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+        *("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn"),
+        "Type",
     ),
 }
-_SIGNED["farewell"] = _SIGNED["confirmation"]
 
 
 def envelope(platform: Platform, topic: Topic, subscription: Subscription, notice: Notice) -> str:

@@ -21,7 +21,6 @@ from sagebrush.base.errors import ConfigurationError
 from sagebrush.services.platform import Platform
 
 KEY_FILE = "sns-signing-key.pem"
-PAGE_PREFIX = "sns/SimpleNotificationService-"
 _WORKER = "sns signer"
 _VALID = dt.timedelta(days=3650)
 
@@ -49,8 +48,8 @@ class Signer:
         certificate = x509.load_pem_x509_certificate(content)
         self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
         name = hashlib.sha256(self.certificate).hexdigest()[:32]
-        self.page = f"{PAGE_PREFIX}{name}.pem"
-        self.certificate_url = f"{endpoint}/_sagebrush/{self.page}"
+        self.page = f"SimpleNotificationService-{name}.pem"
+        self.certificate_url = f"{endpoint}/_sagebrush/sns/{self.page}"
         # The subscribers of a topic get the same signature: only the last text is remembered.
         self._signed = functools.lru_cache(maxsize=1)(self._sign)
 
