@@ -88,7 +88,7 @@ class Gateway:
         for service in self._registry.services():
             if service.stop is not None:
                 await service.stop(self._platform)
-        tasks = list(self._platform.tasks)
+        tasks = [*self._platform.tasks, *self._platform.lookouts]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

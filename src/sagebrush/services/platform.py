@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sagebrush.engines.alarms import Alarms
     from sagebrush.engines.fleets import Fleets
     from sagebrush.engines.identity import Identity, IdentityStore
+    from sagebrush.engines.injection import Injection
     from sagebrush.engines.logs import LogStore
     from sagebrush.engines.metrics import MetricStore
     from sagebrush.engines.objects import ObjectStore
@@ -41,18 +42,27 @@ class Platform:
     topics: Topics
     fleets: Fleets
     supervisor: Supervisor
+    injection: Injection
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    # Those of them that only look on from time to time: a step of the clock waits for none.
+    lookouts: set[asyncio.Task[Any]] = field(default_factory=set)
     # What services keep running beside their handlers, each under a name of its own.
     workers: dict[str, Any] = field(default_factory=dict)
     # What services show below `/_sagebrush/<name>/`: the rest of the path to a content type and
     # what is there, or None.
     pages: dict[str, Callable[[str], tuple[str, bytes] | None]] = field(default_factory=dict)
 
-    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run `work` in the background; it is cancelled when the server stops."""
+    def spawn(
+        self, work: Coroutine[Any, Any, Any], name: str, *, looks_on: bool = False
+    ) -> asyncio.Task[Any]:
+        """Run `work` in the background; it is cancelled when the server stops.
+
+        A step of the clock waits for it, unless it `looks_on`: follows a log, say, for ever.
+        """
+        tasks = self.lookouts if looks_on else self.tasks
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         return task
 
 

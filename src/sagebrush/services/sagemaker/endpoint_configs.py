@@ -7,6 +7,7 @@ from typing import Any
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting import records
+from sagebrush.services.sagemaker.hosting.capture import check_capture
 from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name"}
@@ -70,8 +71,7 @@ def _check(request: dict[str, Any]) -> None:
     for field in _UNSUPPORTED:
         if request.get(field):
             raise faults.unsupported(f"EndpointConfig.{field}")
-    if request.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise faults.unsupported("EndpointConfig.DataCaptureConfig with EnableCapture")
+    check_capture(request)
     variants = request["ProductionVariants"]
     names = [variant["VariantName"] for variant in variants]
     if len(set(names)) != len(names):

@@ -68,7 +68,7 @@ class Server:
 
         async def cancel() -> None:
             runner_of(self.platform)._closing = True  # a dead server begins nothing
-            tasks = list(self.platform.tasks)
+            tasks = [*self.platform.tasks, *self.platform.lookouts]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -67,7 +67,18 @@ def test_create_endpoint_config_describes_with_defaults(server_with_model: Any) 
         ([VARIANT | {"ServerlessConfig": {}}], {}, "ServerlessConfig is not supported"),
         ([VARIANT], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "AsyncInferenceConfig"),
         ([VARIANT], {"ShadowProductionVariants": [VARIANT]}, "ShadowProductionVariants"),
-        ([VARIANT], {"DataCaptureConfig": {"EnableCapture": True}}, "EnableCapture"),
+        (
+            [VARIANT],
+            {
+                "DataCaptureConfig": {
+                    "EnableCapture": True,
+                    "InitialSamplingPercentage": 100,
+                    "DestinationS3Uri": "https://somewhere/else",
+                    "CaptureOptions": [{"CaptureMode": "Input"}],
+                }
+            },
+            "DestinationS3Uri",
+        ),
     ],
 )
 def test_create_endpoint_config_refuses(

@@ -22,6 +22,7 @@ from sagebrush.engines.fleets import (
 )
 from sagebrush.engines.fleets.fleets import Ask
 from sagebrush.services.sagemaker_runtime.request_metrics import metrics_of
+from sagebrush.services.served import Served, ServedContainer
 
 ACCOUNT = "111122223333"
 OK = Answer(200, {"content-type": "text/csv; charset=utf-8"}, b"0.5\n")
@@ -50,7 +51,11 @@ class Fleet:
 
     def __init__(self) -> None:
         instances = [Instance(ordinal, {"": Server(self)}) for ordinal in range(2)]  # type: ignore[dict-item]
-        self.variant = Variant("blue", 1.0, instances)
+        served = Served(
+            *(ACCOUNT, "us-east-1", "e", "config", {}, {}),
+            (ServedContainer("", "primary", {}),),
+        )
+        self.variant = Variant("blue", 1.0, instances, traits=served)
         self.says: Answer | FleetError = OK
         self.messages: list[bytes] = []
         self.asked: list[tuple[str, str | None]] = []

@@ -31,7 +31,8 @@ class ServerLogs:
 
     def begin(self, stream: str, directory: Path) -> None:
         """Follow a process's output from where it was last read."""
-        task = self._platform.spawn(self._follow(stream, directory), f"log of {directory}")
+        name = f"log of {directory}"
+        task = self._platform.spawn(self._follow(stream, directory), name, looks_on=True)
         self._followers[directory] = stream, task
 
     async def end(self, directory: Path) -> None:

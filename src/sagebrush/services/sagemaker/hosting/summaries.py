@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from sagebrush.services.sagemaker.hosting.capture import capture_summary
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.variants import name_of
 
@@ -17,6 +18,7 @@ def described(endpoint: Resource) -> dict[str, Any]:
         "EndpointArn": endpoint.arn,
         "EndpointConfigName": state["config_name"],
         "EndpointStatus": endpoint.status,
+        "DataCaptureConfig": capture_summary(state["config"]),
         "FailureReason": state.get("failure_reason"),
         "CreationTime": endpoint.created,
         "LastModifiedTime": endpoint.modified,
