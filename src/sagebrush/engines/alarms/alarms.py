@@ -124,11 +124,12 @@ class Alarms:
     def set_state(
         self, alarm: Alarm, state: str, reason: str, reason_data: str | None = None
     ) -> None:
-        """Give an alarm a state until its next evaluation finds another."""
+        """Give an alarm a state until its next evaluation finds another.
+
+        That of a metric alarm comes within a minute, that of a composite one when a child changes.
+        """
         self._changes.set_state(alarm, state, reason, reason_data, self._clock.now())
-        # A metric alarm soon returns to its actual state, a composite one when a child changes.
-        again = alarm.kind == METRIC and state != alarm.state
-        self._soon(self._evaluate_one(alarm.key) if again and self._spawn else None)
+        self._soon()
 
     def enable_actions(self, alarm: Alarm, *, enabled: bool) -> None:
         """Let an alarm carry out its actions, or not."""

@@ -179,4 +179,5 @@ def _has_few_samples(configuration: dict[str, Any], points: list[Point]) -> bool
     rank = float(match[1]) / 100
     share = 1 - rank if rank >= 0.5 else rank
     samples = sum(point.count or 0.0 for point in points)
-    return samples * share < 10
+    # Rounded: 1 - 0.9 is less than a tenth.
+    return samples < round(10 / share, 6) if share else False

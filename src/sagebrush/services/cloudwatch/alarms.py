@@ -25,6 +25,8 @@ def put_metric_alarm(context: Context, request: dict[str, Any]) -> None:
     """Create or replace a metric alarm; its state stays until it is evaluated."""
     check_metric_alarm(context, request)
     _check_kind(context, request["AlarmName"], METRIC)
+    for query in request.get("Metrics", []):
+        query.setdefault("ReturnData", True)
     context.platform.alarms.put_metric_alarm(context.account, context.region, request)
 
 

@@ -10,6 +10,7 @@ from sagebrush.services.declaration import Service
 from sagebrush.services.platform import Platform
 
 if TYPE_CHECKING:
+    from sagebrush.engines.alarms import AlarmAction
     from sagebrush.engines.metrics import MetricStore
 
 _SWEEP_INTERVAL_S = 3600.0
@@ -17,8 +18,15 @@ _SWEEP_INTERVAL_S = 3600.0
 
 async def _start(platform: Platform) -> None:
     platform.alarms.evaluate_queries = functools.partial(_values_of, platform.metrics)
+    platform.alarms.actions["sns"] = functools.partial(_publish, platform)
     platform.alarms.start(platform.spawn)
     platform.spawn(_sweep(platform), "metrics-retention")
+
+
+def _publish(platform: Platform, action: AlarmAction) -> str:
+    """Carry out an alarm's SNS action."""
+    module = importlib.import_module("sagebrush.services.cloudwatch.alarm_notifications")
+    return str(module.publish(platform, action))
 
 
 def _values_of(
