@@ -47,6 +47,7 @@ class Holding:
         self._db = db
         self._clock = clock
         self._waiters: dict[int, set[asyncio.Future[None]]] = {}
+        self._lets_go = False
         # When a queue's expired messages were last deleted.
         self._swept: dict[int, float] = {}
 
@@ -111,12 +112,18 @@ class Holding:
             if not waiter.done():
                 waiter.set_result(None)
 
+    def let_go(self) -> None:
+        """Let nobody wait any longer: the server stops."""
+        self._lets_go = True
+        for queue_id in self._waiters:
+            self.wake(queue_id)
+
     async def arrival(self, queue: Queue, limit_s: float) -> bool:
         """Return True once there may be something to receive, False after `limit_s`.
 
         Messages become visible by the clock; the patience of a connection is the machine's.
         """
-        if limit_s <= 0:
+        if limit_s <= 0 or self._lets_go:
             return False
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(queue.id, set()).add(waiter)
@@ -127,7 +134,7 @@ class Holding:
             done, _ = await asyncio.wait(
                 waits, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
             )
-            return bool(done)
+            return bool(done) and not self._lets_go
         finally:
             for wait in waits:
                 wait.cancel()
