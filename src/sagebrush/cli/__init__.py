@@ -17,6 +17,7 @@ _COMMANDS = {
     "env": "print the exports that point a shell at the server",
     "status": "show jobs, endpoints, disk use, sandbox and limits",
     "clock": "show the server's time; let it pass, run faster or stand still",
+    "faults": "make models crash, operations fail, capacity run out; and stop that",
     "logs": "show a job's log",
     "runtimes": "list, prepare and remove the environments that images map to",
     "reset": "empty a data directory, after asking",

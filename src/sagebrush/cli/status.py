@@ -31,6 +31,8 @@ def command(parsed: argparse.Namespace) -> int:
         print(f"            {reason}")
     if not status["clock"].get("real", True):
         print(f"clock       {description(status['clock'])}")
+    if status["faults"]:
+        print(f"faults      {status['faults']} switched on: `sagebrush faults` lists them")
     for service, facts in status["services"].items():
         for name, value in facts.items():
             print(f"{service}: {name}  {_line(value)}")

@@ -25,6 +25,7 @@ from sagebrush.gateway.connection import Connection
 from sagebrush.gateway.internal import InternalPages
 from sagebrush.gateway.listener import Listener
 from sagebrush.gateway.messages import ClientDisconnectedError, RequestBody, Response
+from sagebrush.gateway.operation_faults import injected_error
 from sagebrush.gateway.proxy import Proxy, is_aws_host
 from sagebrush.gateway.registry import Registry
 from sagebrush.gateway.trail import Trail
@@ -153,10 +154,22 @@ class Gateway:
         handler = self._registry.handler(routed.service, routed.operation)
         if handler is None:
             return _failure(routed, unsupported(routed.service, routed.operation), identifier)
+        if self._platform.injection.operations:
+            failure = self._injected(request, routed, identifier)
+            if failure is not None:
+                return failure
         call = _Call(self, request, raw, routed, handler, identifier)
         if call.is_plain:
             return call.run_at_once()
         return call.run()
+
+    def _injected(
+        self, request: messages.Request, routed: Route, identifier: str
+    ) -> Response | None:
+        """Answer a request that a user's fault strikes."""
+        context = self.authenticator.identify(request, routed, identifier)
+        error = injected_error(self._platform.injection, routed, context.account)
+        return None if error is None else _failure(routed, error, identifier, context)
 
     def _begin_using(self, service: str) -> None:
         self._used.add(service)

@@ -7,6 +7,7 @@ from sagebrush.base.settings import Settings
 from sagebrush.engines.alarms import Alarms
 from sagebrush.engines.fleets import Fleets
 from sagebrush.engines.identity import IdentityStore
+from sagebrush.engines.injection import Injection
 from sagebrush.engines.logs import LogStore
 from sagebrush.engines.metrics import MetricStore
 from sagebrush.engines.objects import ObjectStore
@@ -37,6 +38,7 @@ def assemble(settings: Settings, clock: Clock) -> Platform:
     folder = settings.data_dir
     db = Database(folder / STATE_FILE, durable=settings.durable)
     supervisor = Supervisor(folder / "run", FAMILIES)
+    injection = Injection(db, clock)
     metrics = MetricStore(db, clock)
     return Platform(
         settings=settings,
@@ -49,6 +51,7 @@ def assemble(settings: Settings, clock: Clock) -> Platform:
         identity=IdentityStore(db, clock),
         queues=Queues(db, clock),
         topics=Topics(db, clock),
-        fleets=Fleets(supervisor, folder / "fleets"),
+        fleets=Fleets(supervisor, folder / "fleets", injection),
         supervisor=supervisor,
+        injection=injection,
     )

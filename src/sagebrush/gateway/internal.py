@@ -42,6 +42,11 @@ class InternalPages:
             "health": {"GET": self._health},
             "status": {"GET": self._status},
             "clock": {"GET": self._show_clock, "POST": self._clock.move},
+            "faults": {
+                "GET": self._show_faults,
+                "POST": self._add_fault,
+                "DELETE": self._clear_faults,
+            },
         }
 
     async def answer(self, request: Request) -> Response:
@@ -72,6 +77,21 @@ class InternalPages:
         service, _, rest = name.partition("/")
         show = self._platform.pages.get(service)
         return None if show is None else show(rest)
+
+    async def _show_faults(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"faults": self._platform.injection.shown()}
+
+    async def _add_fault(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._platform.injection.add(wanted)
+
+    async def _clear_faults(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Switch one fault off, by its id, or all."""
+        injection = self._platform.injection
+        if not wanted:
+            return {"faults": injection.clear()}
+        if wanted.keys() != {"id"} or not isinstance(wanted["id"], str):
+            raise ConfigurationError('give the "id" of one fault, or nothing for all')
+        return {"faults": [injection.remove(wanted["id"])]}
 
     async def _show_clock(self, _: dict[str, Any]) -> dict[str, Any]:
         return self._clock.show()
@@ -108,6 +128,7 @@ class InternalPages:
             "limits": facilities.limiter,
             "weaker_because": list(facilities.reasons),
             "clock": self._clock.show(),
+            "faults": sum(not fault["over"] for fault in platform.injection.shown()),
             "services": services,
         }
 

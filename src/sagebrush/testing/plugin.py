@@ -9,13 +9,30 @@ The server starts with the first test that asks for it and ends with the session
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from sagebrush.base.errors import ConfigurationError
 from sagebrush.base.settings import DEFAULT_REGION
+from sagebrush.cli.controls import control
 from sagebrush.launch import PrivateServer
+
+
+class Fault:
+    """A fault that is switched on."""
+
+    def __init__(self, endpoint: str, identifier: str) -> None:
+        self._endpoint = endpoint
+        self.id = identifier
+
+    @property
+    def struck(self) -> int:
+        """How often it struck."""
+        faults = control(self._endpoint, "faults")["faults"]
+        return int(next(fault["struck"] for fault in faults if fault["id"] == self.id))
 
 
 class Sagebrush:
@@ -49,6 +66,31 @@ class Sagebrush:
     def environment(self) -> dict[str, str]:
         """Return an environment for a program that shall reach the server untouched."""
         return self._server.environment()
+
+    def advance(self, duration: str | float) -> dict[str, Any]:
+        """Let a time pass on the server's clock: seconds, or `"1h30m"`; return how it runs then.
+
+        What happens in that time happens in its order: alarms, bake times, cooldowns, schedules.
+        """
+        move = "advance" if isinstance(duration, str) else "advance_s"
+        return self.clock(**{move: duration})
+
+    def clock(self, **move: Any) -> dict[str, Any]:
+        """Return how the server's clock runs, after a move: `rate=60`, `stopped=True`."""
+        # A step takes as long as what happens in it.
+        return control(self.endpoint_url, "clock", move or None, timeout_s=None)
+
+    @contextlib.contextmanager
+    def fault(self, kind: str, target: str, **options: Any) -> Iterator[Fault]:
+        """Switch a fault on for a block: `fault("throttle", "sagemaker:*", times=2)`."""
+        wanted = {"kind": kind, "target": target} | options
+        identifier = control(self.endpoint_url, "faults", wanted)["id"]
+        try:
+            yield Fault(self.endpoint_url, identifier)
+        finally:
+            with contextlib.suppress(ConfigurationError):
+                # Gone already where the test has reset the server.
+                control(self.endpoint_url, "faults", {"id": identifier}, method="DELETE")
 
     def reset(self) -> None:
         """Forget everything: buckets, jobs, endpoints, keys. The address stays."""

@@ -15,7 +15,7 @@ import pytest
 from sagebrush import __version__
 from sagebrush.cli import main
 
-COMMANDS = ("up", "run", "env", "status", "clock", "logs", "runtimes", "reset", "demo")
+COMMANDS = ("up", "run", "env", "status", "clock", "faults", "logs", "runtimes", "reset", "demo")
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"sagebrush {__version__}\n"
 
 
-@pytest.mark.parametrize("command", [["status"], ["env"], ["clock"], ["logs", "job"]])
+@pytest.mark.parametrize("command", [["status"], ["env"], ["clock"], ["faults"], ["logs", "job"]])
 def test_no_server_runs(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command) == 1
     assert "start one with `sagebrush up`" in capsys.readouterr().err

@@ -16,10 +16,12 @@ from sagebrush.engines.fleets.errors import (
     NotReadyError,
     ServerLostError,
 )
+from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.instance import Instance, Observer, Place, make_instance
 from sagebrush.engines.fleets.router import Router, Strategy, Variant
 from sagebrush.engines.fleets.routes import Routes
 from sagebrush.engines.fleets.server import SpecFactory, end_leftover
+from sagebrush.engines.injection import Injection
 from sagebrush.run.supervisor import Supervisor
 
 _RESTART_PATIENCE_S = 10.0
@@ -63,8 +65,11 @@ class _Fleet:
 class Fleets:
     """Named groups of model servers, and the addresses that requests for them come to."""
 
-    def __init__(self, supervisor: Supervisor, folder: Path) -> None:
+    def __init__(
+        self, supervisor: Supervisor, folder: Path, injection: Injection | None = None
+    ) -> None:
         self._supervisor = supervisor
+        self._injection = injection
         self._folder = folder
         self._fleets: dict[str, _Fleet] = {}
         self._routes = Routes()
@@ -238,6 +243,12 @@ class Fleets:
     def _instance(self, name: str, plan: VariantPlan, ordinal: int, observer: Observer) -> Instance:
         place = Place(name, plan.name, ordinal)
         instance = make_instance(self._supervisor, self._folder, place, plan.containers, observer)
+        if self._injection is not None:
+            # A fleet's name begins with its address: account, region, endpoint.
+            account, _, endpoint = [*name.split("/"), "", ""][:3]
+            target = f"endpoint/{endpoint}/{plan.name}"
+            for server in instance.servers.values():
+                server.exposure = Exposure(self._injection, account, target)
         self._instances.add(instance)
         return instance
 

@@ -60,6 +60,9 @@ class S3:
             identity=IdentityStore(db, self.clock),
             fleets=unused,
             supervisor=unused,
+            injection=unused,
+            queues=unused,
+            topics=unused,
         )
         assert SERVICE.migrations is not None
         db.migrate("services.s3", SERVICE.migrations)

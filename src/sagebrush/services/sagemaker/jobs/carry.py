@@ -18,6 +18,7 @@ from sagebrush.run.spec import ProcessSpec
 from sagebrush.run.supervisor import Handle, Lost
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import records
+from sagebrush.services.sagemaker.capacity import require_hosts
 from sagebrush.services.sagemaker.images import training_image
 from sagebrush.services.sagemaker.jobs.errors import JobFailure
 from sagebrush.services.sagemaker.jobs.finish import (
@@ -151,6 +152,7 @@ class JobRun:
 
     async def _prepared(self) -> ProcessSpec:
         job = self._begin_attempt()
+        require_hosts(self._platform, job.account, f"training-job/{job.name}")
         image = training_image(job.request)
         runtime = await self._runtime(job, image)
         job = self._advance("Downloading", "Downloading input data", starts=True)

@@ -69,6 +69,8 @@ class Watch:
         after_s = self._interruption_s()
         if after_s is not None:
             work.append(self._interrupt(found, after_s))
+        if self._job.request.get("EnableManagedSpotTraining"):
+            work.append(self._interrupt_by_fault(found))
         return [asyncio.create_task(item) for item in work]
 
     def _checkpoints(self) -> CheckpointSync:
@@ -85,6 +87,12 @@ class Watch:
         times_s = interruption_times_s(self._job.request)
         number = self._job.progress.interruptions
         return times_s[number] if number < len(times_s) else None
+
+    async def _interrupt_by_fault(self, handle: Handle) -> None:
+        """Interrupt the job as soon as its user wants to see that."""
+        target = f"training-job/{self._job.name}"
+        fault = await self._platform.injection.interruption(self._job.account, target)
+        await self._interrupt(handle, fault.options.get("delay_s", 0.0))
 
     async def _interrupt(self, handle: Handle, after_s: float) -> None:
         await asyncio.sleep(after_s)
