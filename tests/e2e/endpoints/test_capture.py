@@ -36,7 +36,9 @@ def captured(hosting: Any, count: int) -> Iterator[tuple[str, dict[str, Any]]]:
             one["Key"]: s3.get_object(Bucket=hosting.bucket, Key=one["Key"])["Body"].read()
             for one in listed
         }
-        lines = [(key, json.loads(line)) for key, body in bodies.items() for line in body.splitlines()]
+        lines = [
+            (key, json.loads(line)) for key, body in bodies.items() for line in body.splitlines()
+        ]
         if len(lines) >= count:
             yield from lines
             return

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import xgboost
+from botocore.exceptions import ClientError
 from tests.unit.algorithms.formats import record_oracle
 
 ROWS = np.array([[1.0, 2.0, -0.5], [0.0, 0.25, 4.0]], np.float32)
@@ -244,3 +245,23 @@ def test_a_body_of_some_megabytes(shared_hosting: Any, served: dict[str, Served]
     rows = np.tile(ROWS, (100_000, 1))
     answer = shared_hosting.invoke("kmeans", plain(rows), Accept=CSV)
     assert answer["Body"].count(b"\n") == len(rows) - 1
+
+
+def test_an_answer_is_streamed(hosting: Any) -> None:
+    hosting.model("streamed", hosting.kmeans((1.0, 0.0)))
+    hosting.endpoint("streamed")
+    rows = b"\n".join(b"%d,0" % number for number in range(20_000))
+    answer = hosting.runtime.invoke_endpoint_with_response_stream(
+        EndpointName="streamed", Body=rows, ContentType="text/csv", Accept="application/json"
+    )
+    assert answer["InvokedProductionVariant"] == "variant-0"
+    parts = [event["PayloadPart"]["Bytes"] for event in answer["Body"]]
+    predictions = json.loads(b"".join(parts))["predictions"]
+    assert [one["distance_to_cluster"] for one in predictions[:3]] == [1.0, 0.0, 1.0]
+    assert len(predictions) == 20_000
+    with pytest.raises(ClientError) as caught:
+        hosting.runtime.invoke_endpoint_with_response_stream(
+            EndpointName="streamed", Body=b"a,b", ContentType="text/csv"
+        )
+    assert caught.value.response["Error"]["Code"] == "ModelError"
+    assert caught.value.response["OriginalStatusCode"] == 400

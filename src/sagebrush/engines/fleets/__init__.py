@@ -10,15 +10,18 @@ from sagebrush.engines.fleets.errors import (
     ServerTimeoutError,
     StartError,
 )
+from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.fleets import Fleets, VariantPlan
 from sagebrush.engines.fleets.instance import Instance, Observer, Place
 from sagebrush.engines.fleets.router import Router, Strategy, Variant
 from sagebrush.engines.fleets.server import MEMBER_NAME, SOCKET_NAME, ModelServer, SpecFactory
+from sagebrush.engines.fleets.streaming import StreamedAnswer
 
 __all__ = [
     "MEMBER_NAME",
     "SOCKET_NAME",
     "Answer",
+    "Exposure",
     "FleetError",
     "Fleets",
     "Instance",
@@ -34,6 +37,7 @@ __all__ = [
     "SpecFactory",
     "StartError",
     "Strategy",
+    "StreamedAnswer",
     "Variant",
     "VariantPlan",
     "compose",

@@ -20,6 +20,7 @@ from sagebrush.engines.fleets.errors import (
     ServerLostError,
     ServerTimeoutError,
 )
+from sagebrush.engines.fleets.streaming import StreamedAnswer
 
 _MAXIMUM_IDLE = 64
 _FIRST_FINAL_STATUS = 200
@@ -183,6 +184,32 @@ class ChannelPool:
                 self._give(channel)
         finally:
             self.outstanding -= 1
+
+    async def stream(self, message: bytes, timeout_s: float) -> StreamedAnswer:
+        """Send a request over a connection of its own; return once its answer begins.
+
+        The request is outstanding until that connection has ended.
+
+        Raises:
+            ServerLostError: nobody listens, or the connection ended before the answer began.
+            ServerTimeoutError: it did not begin within `timeout_s`.
+        """
+        try:
+            _, answer = await asyncio.get_running_loop().create_unix_connection(
+                lambda: StreamedAnswer(self._stream_ended), self._address()
+            )
+        except OSError as error:
+            raise NobodyListensError(f"no model server listens: {error}") from None
+        self.outstanding += 1
+        try:
+            await answer.send(message, timeout_s)
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    def _stream_ended(self) -> None:
+        self.outstanding -= 1
 
     def close(self) -> None:
         """Close every idle connection; those in use close once they are answered."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from sagebrush.base.errors import SagebrushError, StateError
 from sagebrush.engines.fleets.channel import Answer, ChannelPool, compose
 from sagebrush.engines.fleets.errors import FleetError, ServerTimeoutError, StartError
+from sagebrush.engines.fleets.exposure import Exposure
+from sagebrush.engines.fleets.streaming import StreamedAnswer
 from sagebrush.run.spec import ProcessSpec
 from sagebrush.run.supervisor import Handle, Supervisor
 
@@ -57,6 +59,8 @@ class ModelServer:
         self._make_spec = make_spec
         self._on_started = on_started
         self._on_ended = on_ended
+        # Under what name users' faults may strike it; nothing strikes without.
+        self.exposure: Exposure | None = None
         self._pool: ChannelPool | None = None
         self._handle: Handle | None = None
         self._launching: asyncio.Task[Handle] | None = None
@@ -67,7 +71,8 @@ class ModelServer:
     @property
     def outstanding(self) -> int:
         """Requests sent and not answered."""
-        return 0 if self._pool is None else self._pool.outstanding
+        delayed = 0 if self.exposure is None else self.exposure.delayed
+        return delayed if self._pool is None else delayed + self._pool.outstanding
 
     async def start(self, timeout_s: float) -> None:
         """Take over the process an earlier server left, or start one, and wait until it serves.
@@ -98,6 +103,10 @@ class ModelServer:
         A process that answered nobody at all while this request waited in vain is replaced.
         """
         assert self._pool is not None, "a server is asked only when healthy"
+        if self.exposure is not None and self.exposure.injection.models:
+            struck = await self.exposure.suffer(self._die, timeout_s)
+            if struck is not None:
+                return struck
         answered = self._answered
         try:
             answer = await self._pool.request(message, timeout_s)
@@ -105,6 +114,16 @@ class ModelServer:
             if self._answered == answered:
                 self._give_up_on_process()
             raise
+        self._answered += 1
+        return answer
+
+    async def stream(self, message: bytes, timeout_s: float) -> StreamedAnswer:
+        """Send a whole HTTP message and return its answer as it begins.
+
+        Errors as `ChannelPool.stream`.
+        """
+        assert self._pool is not None, "a server is asked only when healthy"
+        answer = await self._pool.stream(message, timeout_s)
         self._answered += 1
         return answer
 
@@ -123,6 +142,11 @@ class ModelServer:
         if self._pool is not None:
             self._pool.close()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    async def _die(self) -> None:
+        """End the process as a crash does; what watches it notices as it does then."""
+        if self._handle is not None and self._handle.alive:
+            await self._handle.kill()
 
     def _give_up_on_process(self) -> None:
         if self.healthy and self._handle is not None:

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
-from sagebrush.base.errors import ApiError
 from sagebrush.engines.fleets import Answer, FleetError, Instance, Variant, compose
-from sagebrush.services.served import SOLE_CONTAINER, Served
+from sagebrush.services.container_chain import Link, Message, ask_in_turn
+from sagebrush.services.sagemaker_runtime.targets import check_targets
+from sagebrush.services.served import LoadRefusedError, Served, ServedContainer
 
 TIMEOUT_S = 60.0
+# What one container of a pipeline may pass on to the next (inference-pipeline-troubleshoot.md).
+_PASSED_ON_BYTES = 5 << 20
+_TARGET_MODEL_HEADER = "x-amzn-sagemaker-target-model"
 # Members of InvokeEndpoint that the model server sees, and the headers they become.
 _PASSED_HEADERS = {
-    "ContentType": "content-type",
-    "Accept": "accept",
     "CustomAttributes": "x-amzn-sagemaker-custom-attributes",
     "InferenceId": "x-amzn-sagemaker-inference-id",
 }
-# Members that only some kinds of endpoints know.
-_SPECIAL = (
-    "TargetModel",
-    "TargetContainerHostname",
-    "InferenceComponentName",
-    "SessionId",
-    "EnableExplanations",
-)
+_NEGOTIATED_HEADERS = {"ContentType": "content-type", "Accept": "accept"}
 
 
 class Reply(NamedTuple):
-    """What a variant answered, and the name of the container whose answer it is."""
+    """What a variant answered, and the name of the container whose answer it is.
+
+    `latencies` has the seconds each container took where a variant has several.
+    """
 
     answer: Answer
     container: str
+    latencies: tuple[tuple[str, float], ...] = ()
 
 
 class Exchange:
@@ -39,14 +39,13 @@ class Exchange:
     `request` is InvokeEndpoint's, or has the members of it that there are.
     """
 
-    def __init__(self, request: dict[str, Any]) -> None:
+    def __init__(
+        self, request: dict[str, Any], request_id: str = "", timeout_s: float = TIMEOUT_S
+    ) -> None:
         self._request = request
-        headers = [
-            (header, request[member])
-            for member, header in _PASSED_HEADERS.items()
-            if member in request
-        ]
-        self._message = compose("POST", "/invocations", headers, request.get("Body", b""))
+        self._request_id = request_id
+        self._timeout_s = timeout_s
+        self._message = b""
 
     async def __call__(self, variant: Variant, instance: Instance) -> Reply:
         """Return the reply of an instance of a variant.
@@ -56,12 +55,67 @@ class Exchange:
             FleetError: there is no answer; its container is named.
         """
         served: Served = variant.traits
-        for member in _SPECIAL:
-            if member in self._request:
-                raise ApiError("ValidationError", f"{member} is not supported by this server.")
-        name = served.containers[0].name if served else SOLE_CONTAINER
+        check_targets(served, self._request, self._request_id)
+        if served.plain:
+            return await self._ask(served.containers[0], instance)
+        return await self._ask_several(served, variant, instance)
+
+    async def _ask(self, container: ServedContainer, instance: Instance) -> Reply:
+        if not self._message:
+            headers = passed_headers(self._request)
+            body = self._request.get("Body", b"")
+            self._message = compose("POST", "/invocations", headers, body)
         try:
-            return Reply(await instance.sole.request(self._message, TIMEOUT_S), name)
+            return Reply(
+                await instance.sole.request(self._message, self._timeout_s), container.name
+            )
         except FleetError as error:
-            error.container = name
+            error.container = container.name
             raise
+
+    async def _ask_several(self, served: Served, variant: Variant, instance: Instance) -> Reply:
+        """Have several containers answer, or one that has to load the model first."""
+        request = self._request
+        containers = served.containers
+        if served.direct:
+            target = request["TargetContainerHostname"]
+            containers = tuple(each for each in containers if each.name == target)
+        message = Message(
+            request.get("ContentType"),
+            request.get("Accept"),
+            _headers(request, _PASSED_HEADERS),
+            request.get("Body", b""),
+        )
+        models = served.many_models
+        if models is not None and "TargetModel" in request:
+            instance = models.choose(variant, instance, request["TargetModel"])
+        async with AsyncExitStack() as stack:
+            try:
+                links = [await self._link(stack, each, instance) for each in containers]
+            except LoadRefusedError as error:
+                return Reply(error.answer, error.container)
+            return Reply(*await ask_in_turn(links, message, self._timeout_s, _PASSED_ON_BYTES))
+
+    async def _link(
+        self, stack: AsyncExitStack, container: ServedContainer, instance: Instance
+    ) -> Link:
+        server = instance.servers[container.key]
+        if container.models is None:
+            return Link(container.name, server)
+        target = self._request["TargetModel"]
+        try:
+            name = await stack.enter_async_context(container.models.use(instance, target))
+        except FleetError as error:
+            error.container = container.name
+            raise
+        path = f"/models/{name}/invoke"
+        return Link(container.name, server, path, [(_TARGET_MODEL_HEADER, target)])
+
+
+def passed_headers(request: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the headers that a model server gets of a request."""
+    return [*_headers(request, _NEGOTIATED_HEADERS), *_headers(request, _PASSED_HEADERS)]
+
+
+def _headers(request: dict[str, Any], names: dict[str, str]) -> list[tuple[str, str]]:
+    return [(header, request[member]) for member, header in names.items() if member in request]

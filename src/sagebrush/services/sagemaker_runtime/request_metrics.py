@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sagebrush.engines.fleets import Variant
 from sagebrush.engines.metrics import MetricDatum, StatisticSet
-from sagebrush.services.platform import Platform
+from sagebrush.services.minute_sums import flush_minute_sums
+from sagebrush.services.platform import Context, Platform
 
 _NAMESPACE = "AWS/SageMaker"
 _FLUSH_INTERVAL_S = 5.0
@@ -133,15 +136,25 @@ def metrics_of(platform: Platform) -> RequestMetrics:
     return found
 
 
+def count(context: Context, name: str, variant: Variant, status: int, started: float) -> None:
+    """Count an invocation of a variant that the model was asked at `started` (perf_counter)."""
+    ended = time.perf_counter()
+    model_s, total_s = ended - started, ended - context.began
+    place = Place(context.account, context.region, name, variant.name)
+    outcome = Outcome(status, model_s, total_s, variant.healthy_count)
+    metrics_of(context.platform).count(place, context.now, outcome)
+
+
 async def start(platform: Platform) -> None:
     """Begin storing at intervals."""
     platform.metrics.before_read.append(metrics_of(platform).flush)
-    platform.spawn(_flush_for_ever(metrics_of(platform)), _WORKER)
+    platform.spawn(_flush_for_ever(metrics_of(platform)), _WORKER, looks_on=True)
 
 
 async def stop(platform: Platform) -> None:
     """Store what is left."""
     metrics_of(platform).flush()
+    flush_minute_sums(platform)
 
 
 async def _flush_for_ever(metrics: RequestMetrics) -> None:

@@ -20,7 +20,9 @@ async def _stop(platform: Platform) -> None:
 
 SERVICE = Service(
     name="sagemaker-runtime",
-    modules=("sagebrush.services.sagemaker_runtime.invocations",),
+    modules=tuple(
+        f"sagebrush.services.sagemaker_runtime.{resource}" for resource in ("invocations", "streams")
+    ),
     start=_start,
     stop=_stop,
 )

@@ -1,0 +1,79 @@
+"""What the caller is told when an invocation has no answer, or not a good one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagebrush.base.errors import ApiError
+from sagebrush.engines.fleets import (
+    FleetError,
+    NoSuchFleetError,
+    NoSuchVariantError,
+    NotReadyError,
+    ServerTimeoutError,
+)
+from sagebrush.services.container_chain import OversizedError
+from sagebrush.services.platform import Context
+
+_MAXIMUM_BODY_BYTES = 25 * 1024 * 1024
+_TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container {container}. Review the"
+    " latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+)
+
+
+def check_size(request: dict[str, Any]) -> None:
+    """Refuse what is too large for any endpoint.
+
+    Raises:
+        ApiError: ValidationError naming the limit.
+    """
+    if len(request.get("Body", b"")) > _MAXIMUM_BODY_BYTES:
+        raise ApiError(
+            "ValidationError",
+            f"The request body is larger than the limit of {_MAXIMUM_BODY_BYTES} bytes.",
+        )
+
+
+def no_answer(context: Context, request: dict[str, Any], error: FleetError) -> ApiError:
+    """Return the error of an invocation that no model server has answered."""
+    name = request["EndpointName"]
+    if isinstance(error, NoSuchFleetError):
+        return ApiError(
+            "ValidationError", f"Endpoint {name} of account {context.account} not found."
+        )
+    if isinstance(error, NoSuchVariantError):
+        target = request.get("TargetVariant")
+        return ApiError("ValidationError", f"Variant {target} is not found in endpoint {name}.")
+    if isinstance(error, NotReadyError):
+        return ApiError("ServiceUnavailable", f"Endpoint {name}: {error}")
+    if isinstance(error, OversizedError):
+        return _model_error(context, name, 200, str(error), str(error))
+    text = str(error)
+    if isinstance(error, ServerTimeoutError):
+        text = _TIMED_OUT.format(container=error.container)
+    message = f'Received server error (0) from {error.container} with message "{text}"'
+    return _model_error(context, name, 0, message, text)
+
+
+def bad_answer(context: Context, name: str, container: str, status: int, body: bytes) -> ApiError:
+    """Return the error of an invocation that a container has answered with another status."""
+    kind = "server" if status >= 500 else "client"
+    text = body.decode("utf-8", "replace")
+    message = f'Received {kind} error ({status}) from {container} with message "{text}"'
+    return _model_error(context, name, status, message, text)
+
+
+def _model_error(context: Context, name: str, status: int, message: str, original: str) -> ApiError:
+    group = f"/aws/sagemaker/Endpoints/{name}"
+    where = (
+        f"https://{context.region}.console.aws.amazon.com/cloudwatch/home?region={context.region}"
+        f"#logEventViewer:group={group} in account {context.account}"
+    )
+    return ApiError(
+        "ModelError",
+        f"{message.removesuffix('.')}. See {where} for more information.",
+        OriginalStatusCode=status,
+        OriginalMessage=original,
+        LogStreamArn=context.arn("logs", f"log-group:{group}"),
+    )
