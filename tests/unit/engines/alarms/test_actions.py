@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.engines.alarms import ActionError, AlarmAction
-from sagebrush.engines.alarms import alarms as alarms_module
+from sagebrush.engines.alarms import ActionError, AlarmAction, engine
 
 from .conftest import ACCOUNT, REGION, TOPIC, World
 
@@ -22,7 +21,7 @@ ALL = KEEP | {"AlarmActions": [TOPIC], "OKActions": [TOPIC], "InsufficientDataAc
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alarms_module, "_SETTLING_S", 0.0)
+    monkeypatch.setattr(engine, "_SETTLING_S", 0.0)
 
 
 def outcomes(world: World) -> list[tuple[str, dict[str, Any]]]:

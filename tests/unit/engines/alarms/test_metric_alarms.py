@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -373,3 +376,20 @@ def test_one_broken_alarm_does_not_stop_the_others(world: World, play: Play) -> 
         assert world.state("b") == "ALARM"
 
     play(scene)
+
+
+def test_a_server_without_alarms_loads_only_the_front(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from sagebrush.base.clock import ManualClock
+from sagebrush.engines.alarms import Alarms
+from sagebrush.engines.metrics import MetricStore
+from sagebrush.store.database import Database
+db, clock = Database(Path({str(tmp_path / "db")!r})), ManualClock()
+Alarms(db, clock, MetricStore(db, clock)).start(None)
+print(*(name for name in sys.modules if name.startswith("sagebrush.engines.alarms")))
+"""
+    command = [sys.executable, "-c", program]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == ["sagebrush.engines.alarms", "sagebrush.engines.alarms.alarms"]
