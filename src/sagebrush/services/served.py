@@ -7,11 +7,46 @@ service finds it there with each request, and so looks nothing up that is not in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+from sagebrush.engines.fleets import (
+    Answer,
+    FleetError,
+    Fleets,
+    Instance,
+    NoSuchFleetError,
+    Variant,
+)
 
 # What AWS calls the container of a variant that has only one, in messages.
 SOLE_CONTAINER = "primary"
+
+
+class LoadRefusedError(FleetError):
+    """A model server did not take a model; `answer` is what it said."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.body.decode("utf-8", "replace"))
+        self.answer = answer
+
+
+class ManyModels(Protocol):
+    """The models of a multi-model container on the instances of a variant."""
+
+    def choose(self, variant: Variant, instance: Instance, model: str) -> Instance:
+        """Return the instance that shall answer for `model`: `instance`, or one that has it."""
+
+    def use(self, instance: Instance, model: str) -> AbstractAsyncContextManager[str]:
+        """Have the model loaded on an instance meanwhile; gives the name it has there.
+
+        Raises:
+            ApiError: ModelNotReadyException when that takes too long, ValidationError when there
+                is no such model, or it is no archive.
+            LoadRefusedError: the model server does not take it.
+            FleetError: the model server gave no answer.
+        """
 
 
 @dataclass(frozen=True)
@@ -19,12 +54,14 @@ class ServedContainer:
     """A container of a variant.
 
     `key` finds its model server in `Instance.servers`, `name` is the one that users know, and
-    `definition` is the ContainerDefinition.
+    `definition` is the ContainerDefinition. `models` is there where requests name one of many
+    models that it serves.
     """
 
     key: str
     name: str
     definition: Mapping[str, Any]
+    models: ManyModels | None = None
 
 
 @dataclass(frozen=True)
@@ -43,9 +80,30 @@ class Served:
     variant: Mapping[str, Any]
     containers: tuple[ServedContainer, ...]
     direct: bool = False
+    # When the endpoint was created: what tells it from an earlier one of its name.
+    created: float = 0.0
     # Whether an invocation is nothing but a request to one model server and its answer.
     plain: bool = field(init=False)
+    # Whether what it is asked and answers may have to be captured.
+    captured: bool = field(init=False)
+
+    @property
+    def many_models(self) -> ManyModels | None:
+        """The models of the container that has many, if one has."""
+        return next((each.models for each in self.containers if each.models is not None), None)
 
     def __post_init__(self) -> None:
         """Find out once what every request would have to ask."""
-        object.__setattr__(self, "plain", len(self.containers) == 1)
+        object.__setattr__(self, "plain", len(self.containers) == 1 and not self.many_models)
+        capture = self.config.get("DataCaptureConfig", {"EnableCapture": False})
+        object.__setattr__(self, "captured", capture.get("EnableCapture", True))
+
+
+def served_at(fleets: Fleets, address: str) -> Served | None:
+    """Return what is served at an address, of the newest fleet there; None while none is up."""
+    try:
+        routers = fleets.routers(address)
+    except NoSuchFleetError:
+        return None
+    traits = [each.traits for router in routers for each in router.variants]
+    return next((each for each in reversed(traits) if isinstance(each, Served)), None)

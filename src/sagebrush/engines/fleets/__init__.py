@@ -3,7 +3,9 @@
 from sagebrush.engines.fleets.channel import Answer, compose
 from sagebrush.engines.fleets.errors import (
     FleetError,
+    NobodyListensError,
     NoSuchFleetError,
+    NoSuchInstanceError,
     NoSuchVariantError,
     NotReadyError,
     ServerLostError,
@@ -27,7 +29,9 @@ __all__ = [
     "Instance",
     "ModelServer",
     "NoSuchFleetError",
+    "NoSuchInstanceError",
     "NoSuchVariantError",
+    "NobodyListensError",
     "NotReadyError",
     "Observer",
     "Place",

@@ -25,6 +25,10 @@ class NoSuchVariantError(FleetError):
     """The fleet has no variant of that name."""
 
 
+class NoSuchInstanceError(FleetError):
+    """No fleet at the address has that instance any more."""
+
+
 class NotReadyError(FleetError):
     """Every model server is starting again; the request may be repeated."""
 
@@ -42,4 +46,9 @@ class ServerTimeoutError(FleetError):
 
 
 class StartError(FleetError):
-    """A model server did not become healthy; the message says why."""
+    """A model server did not become healthy; the message says why.
+
+    `containers` names all that did not, of the same instance.
+    """
+
+    containers: tuple[str, ...] = ()

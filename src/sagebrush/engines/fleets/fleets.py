@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sagebrush.engines.fleets.errors import (
     FleetError,
     NobodyListensError,
+    NoSuchInstanceError,
     NoSuchVariantError,
     NotReadyError,
     ServerLostError,
@@ -75,6 +76,8 @@ class Fleets:
         self._routes = Routes()
         # Every instance that has, or is about to have, processes; those not yet routed to as well.
         self._instances: set[Instance] = set()
+        # Who is called when an address leads elsewhere or a fleet has come up, grown or shrunk.
+        self.on_change: list[Callable[[], None]] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def publish(self, address: str, *names: str, shares: Sequence[float] = ()) -> None:
@@ -84,10 +87,17 @@ class Fleets:
         """
         weights = shares or [1.0] * len(names)
         self._routes.publish(address, dict(zip(names, weights, strict=True)))
+        self._changed()
 
     def withdraw(self, address: str) -> None:
         """Lead requests for `address` nowhere; no error when they lead nowhere already."""
         self._routes.withdraw(address)
+        self._changed()
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses that lead to fleets, whether those are up yet or not."""
+        return self._routes.addresses
 
     def routers(self, address: str) -> list[Router]:
         """Return the routers of the fleets behind `address` that are up, the first first.
@@ -147,6 +157,7 @@ class Fleets:
             raise
         by_name = {plan.name: plan for plan in plans}
         self._fleets[name] = _Fleet(Router(variants), by_name, observer)
+        self._changed()
 
     async def scale(self, name: str, variant_name: str, count: int) -> None:
         """Give a variant of a fleet `count` instances, in place.
@@ -178,19 +189,25 @@ class Fleets:
             await self._discard(new, grace_s=0)
             raise
         variant.instances = [each for each in [*variant.instances, *new] if each not in superfluous]
+        self._changed()
         await _drained(superfluous)
         await self._discard(superfluous, STOP_GRACE_S)
 
     async def invoke(
-        self, address: str, ask: Ask[_Answer], *, target: str | None = None
+        self,
+        address: str,
+        ask: Ask[_Answer],
+        *,
+        target: str | None = None,
+        instance_key: str | None = None,
     ) -> tuple[_Answer, Variant]:
         """Have an instance behind `address` answer; return that and its variant.
 
         A request whose server dies before it answered is asked once more, of whichever instance is
-        there then.
+        there then; of the same one where `instance_key` names it.
 
         Raises:
-            NoSuchFleetError, NoSuchVariantError: nothing of that name serves.
+            NoSuchFleetError, NoSuchVariantError, NoSuchInstanceError: nothing of that name serves.
             NotReadyError: no instance is healthy, and none came back in time.
             ServerLostError: it died twice.
             ServerTimeoutError: no answer in time.
@@ -200,7 +217,10 @@ class Fleets:
         while True:
             try:
                 # Chosen anew every time: the address may lead to another fleet meanwhile.
-                variant, instance = self.choose(address, target)
+                if instance_key is None:
+                    variant, instance = self.choose(address, target)
+                else:
+                    variant, instance = self._named(address, instance_key)
                 return await _asked(ask, variant, instance), variant
             except NotReadyError:
                 if time.monotonic() > deadline:
@@ -211,6 +231,16 @@ class Fleets:
                 if deaths > 1 or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(_RESTART_POLL_S)
+
+    def _named(self, address: str, key: str) -> tuple[Variant, Instance]:
+        for router in self.routers(address):
+            for variant in router.variants:
+                for instance in variant.instances:
+                    if instance.key == key:
+                        if not instance.healthy:
+                            raise NotReadyError("the instance is starting again")
+                        return variant, instance
+        raise NoSuchInstanceError(key)
 
     async def retire(self, name: str, places: Iterable[Place]) -> None:
         """Stop a fleet's servers, once they have answered what they were sent, and forget it.
@@ -239,6 +269,10 @@ class Fleets:
         """Stop every process, keeping nothing to adopt."""
         self._fleets.clear()
         await self._discard(list(self._instances), grace_s)
+
+    def _changed(self) -> None:
+        for call in self.on_change:
+            call()
 
     def _instance(self, name: str, plan: VariantPlan, ordinal: int, observer: Observer) -> Instance:
         place = Place(name, plan.name, ordinal)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from sagebrush.engines.fleets.errors import FleetError
+from sagebrush.engines.fleets.errors import FleetError, StartError
 from sagebrush.engines.fleets.server import ModelServer, SpecFactory
 from sagebrush.run.supervisor import Supervisor
 
@@ -76,14 +76,18 @@ class Instance:
         """Start every server, or take over what an earlier process of this program left.
 
         Raises:
-            StartError: one did not become healthy; its container is named. The rest may run.
+            StartError: some did not become healthy; their containers are named. The rest may run.
         """
         starting = [
             _started(name, server.start(timeout_s)) for name, server in self.servers.items()
         ]
-        for outcome in await asyncio.gather(*starting, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+        outcomes = await asyncio.gather(*starting, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, StartError):
+                raise failure
+        if failures:
+            raise _joined([each for each in failures if isinstance(each, StartError)])
 
     async def stop(self, grace_s: float) -> None:
         """End every process for good and remove what they left."""
@@ -117,6 +121,14 @@ async def _started(container: str, starting: Awaitable[None]) -> None:
     except FleetError as error:
         error.container = container
         raise
+
+
+def _joined(failures: list[StartError]) -> StartError:
+    """Return the error of all containers that failed; the words are those of the first."""
+    error = StartError(str(failures[0]))
+    error.container = failures[0].container
+    error.containers = tuple(failure.container for failure in failures)
+    return error
 
 
 def _digest(parts: list[str]) -> str:

@@ -15,6 +15,11 @@ class Routes:
         self._weights: dict[str, dict[str, float]] = {}
         self._shares: dict[str, Shares] = {}
 
+    @property
+    def addresses(self) -> list[str]:
+        """Every address that something is published at."""
+        return list(self._weights)
+
     def publish(self, address: str, weights: Mapping[str, float]) -> None:
         """Lead requests for `address` to fleets by these weights (any scale) from now on."""
         self._weights[address] = dict(weights)

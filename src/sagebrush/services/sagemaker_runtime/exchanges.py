@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sagebrush.engines.fleets import Answer, FleetError, Instance, Variant, compose
 from sagebrush.services.container_chain import Link, Message, ask_in_turn
+from sagebrush.services.sagemaker_runtime.sessions import SESSION_HEADER
 from sagebrush.services.sagemaker_runtime.targets import check_targets
 from sagebrush.services.served import LoadRefusedError, Served, ServedContainer
 
@@ -18,6 +19,7 @@ _TARGET_MODEL_HEADER = "x-amzn-sagemaker-target-model"
 _PASSED_HEADERS = {
     "CustomAttributes": "x-amzn-sagemaker-custom-attributes",
     "InferenceId": "x-amzn-sagemaker-inference-id",
+    "SessionId": SESSION_HEADER,
 }
 _NEGOTIATED_HEADERS = {"ContentType": "content-type", "Accept": "accept"}
 
@@ -46,6 +48,8 @@ class Exchange:
         self._request_id = request_id
         self._timeout_s = timeout_s
         self._message = b""
+        # The key of the instance that was asked last.
+        self.instance_key = ""
 
     async def __call__(self, variant: Variant, instance: Instance) -> Reply:
         """Return the reply of an instance of a variant.
@@ -55,6 +59,7 @@ class Exchange:
             FleetError: there is no answer; its container is named.
         """
         served: Served = variant.traits
+        self.instance_key = instance.key
         check_targets(served, self._request, self._request_id)
         if served.plain:
             return await self._ask(served.containers[0], instance)

@@ -5,20 +5,27 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sagebrush.engines.fleets import FleetError, NotReadyError, Variant
+from sagebrush.engines.fleets import FleetError, NoSuchInstanceError, NotReadyError, Variant
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker_runtime.capture.capturing import capture
 from sagebrush.services.sagemaker_runtime.container_metrics import count_containers
 from sagebrush.services.sagemaker_runtime.exchanges import Exchange, Reply
 from sagebrush.services.sagemaker_runtime.failures import bad_answer, check_size, no_answer
+from sagebrush.services.sagemaker_runtime.refusals import check_kind
 from sagebrush.services.sagemaker_runtime.request_metrics import count
+from sagebrush.services.sagemaker_runtime.sessions import (
+    instance_of_session,
+    no_session,
+    note_session,
+)
 from sagebrush.services.served import Served
 
 
 async def invoke_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Send the body to a model server and return its answer as it came."""
     check_size(request)
-    reply, variant = await _ask(context, request)
+    exchange = Exchange(request, context.request_id)
+    reply, variant = await _ask(context, request, exchange)
     answer = reply.answer
     if not 200 <= answer.status < 300:
         name = request["EndpointName"]
@@ -26,7 +33,10 @@ async def invoke_endpoint(context: Context, request: dict[str, Any]) -> dict[str
     served: Served = variant.traits
     if served.captured:
         capture(context, served, variant.name, request, answer)
-    return {
+    session = {}
+    if "SessionId" in request:
+        session = note_session(context, request, exchange.instance_key, answer)
+    return session | {
         "Body": answer.body,
         "ContentType": answer.headers.get("content-type"),
         "InvokedProductionVariant": variant.name,
@@ -34,15 +44,23 @@ async def invoke_endpoint(context: Context, request: dict[str, Any]) -> dict[str
     }
 
 
-async def _ask(context: Context, request: dict[str, Any]) -> tuple[Reply, Variant]:
+async def _ask(
+    context: Context, request: dict[str, Any], exchange: Exchange
+) -> tuple[Reply, Variant]:
     """Return the reply and the variant it is of; count the invocation."""
     name, target = request["EndpointName"], request.get("TargetVariant")
     address = f"{context.account}/{context.region}/{name}"
+    check_kind(context.platform, address, name)
     started = time.perf_counter()
     try:
         reply, variant = await context.platform.fleets.invoke(
-            address, Exchange(request, context.request_id), target=target
+            address,
+            exchange,
+            target=target,
+            instance_key=instance_of_session(context, request),
         )
+    except NoSuchInstanceError:
+        raise no_session(request["SessionId"], name) from None
     except FleetError as error:
         if error.variant is not None and not isinstance(error, NotReadyError):
             count(context, name, error.variant, 0, started)

@@ -20,6 +20,7 @@ from tests.unit.engines.fleets.conftest import (
 from sagebrush.engines.fleets import (
     Fleets,
     NoSuchFleetError,
+    NoSuchInstanceError,
     NoSuchVariantError,
     NotReadyError,
     Place,
@@ -438,5 +439,25 @@ def test_containers_of_an_instance_have_a_server_each(folder: Path) -> None:
         await scene.fleets.retire("one", places)
         assert not scene.supervisor.alive
         assert not list((folder / "fleets").iterdir())
+
+    play(story())
+
+
+def test_a_request_for_one_instance_goes_there_or_nowhere(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 3))
+        wanted = scene.fleets.router("one").variants[0].instances[2]
+        asked: list[Any] = []
+
+        async def ask(_: Any, instance: Any) -> None:
+            asked.append(instance)
+
+        for _ in range(4):
+            await scene.fleets.invoke("address", ask, instance_key=wanted.key)
+        assert asked == [wanted] * 4
+        await scene.fleets.scale("one", "a", 2)
+        with pytest.raises(NoSuchInstanceError):
+            await scene.fleets.invoke("address", ask, instance_key=wanted.key)
 
     play(story())

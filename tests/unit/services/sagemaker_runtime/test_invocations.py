@@ -14,6 +14,7 @@ from sagebrush.engines.fleets import (
     FleetError,
     Instance,
     NoSuchFleetError,
+    NoSuchInstanceError,
     NoSuchVariantError,
     NotReadyError,
     ServerLostError,
@@ -50,7 +51,8 @@ class Fleet:
     """Answers as told, or raises it, and remembers the requests."""
 
     def __init__(self) -> None:
-        instances = [Instance(ordinal, {"": Server(self)}) for ordinal in range(2)]  # type: ignore[dict-item]
+        server: Any = Server(self)
+        instances = [Instance(ordinal, {"": server}, f"key-{ordinal}") for ordinal in range(2)]
         served = Served(
             *(ACCOUNT, "us-east-1", "e", "config", {}, {}),
             (ServedContainer("", "primary", {}),),
@@ -58,14 +60,22 @@ class Fleet:
         self.variant = Variant("blue", 1.0, instances, traits=served)
         self.says: Answer | FleetError = OK
         self.messages: list[bytes] = []
+        self.instances: list[int] = []
         self.asked: list[tuple[str, str | None]] = []
         self.takes: Callable[[], None] = lambda: None
 
     async def invoke(
-        self, address: str, ask: Ask[Any], *, target: str | None
+        self, address: str, ask: Ask[Any], *, target: str | None, instance_key: str | None
     ) -> tuple[Any, Variant]:
         self.asked.append((address, target))
-        return await ask(self.variant, self.variant.instances[0]), self.variant
+        instance = self.variant.instances[0]
+        if instance_key is not None:
+            found = [each for each in self.variant.instances if each.key == instance_key]
+            if not found:
+                raise NoSuchInstanceError(instance_key)
+            (instance,) = found
+        self.instances.append(instance.ordinal)
+        return await ask(self.variant, instance), self.variant
 
 
 @pytest.fixture
@@ -189,7 +199,6 @@ def test_an_invocation_of_nothing(handlers: Any, fleet: Fleet) -> None:
         {"TargetModel": "m.tar.gz"},
         {"TargetContainerHostname": "h"},
         {"InferenceComponentName": "c"},
-        {"SessionId": "NEW_SESSION"},
         {"EnableExplanations": "`true`"},
     ],
 )
@@ -326,3 +335,43 @@ def test_minutes_are_kept_apart(handlers: Any, fleet: Fleet) -> None:
         Statistics=["Sum"],
     )
     assert [point["Sum"] for point in found["Datapoints"]] == [1, 1, 1]
+
+
+def test_a_session_stays_on_its_instance(handlers: Any, fleet: Fleet) -> None:
+    opened = "id-1; Expires=2023-11-14T23:00:00Z"
+    fleet.variant.instances.reverse()
+    fleet.says = Answer(200, {"x-amzn-sagemaker-new-session-id": opened}, b"")
+    assert invoke(handlers, SessionId="NEW_SESSION")["NewSessionId"] == opened
+    assert sent(fleet)[1]["x-amzn-sagemaker-session-id"] == "NEW_SESSION"
+    fleet.variant.instances.reverse()
+    fleet.says = OK
+    answer = invoke(handlers, SessionId="id-1")
+    assert answer["NewSessionId"] is None
+    assert sent(fleet)[1]["x-amzn-sagemaker-session-id"] == "id-1"
+    assert fleet.instances == [1, 1]
+    invoke(handlers)
+    assert fleet.instances[-1] == 0
+
+
+def test_a_session_ends_when_the_model_closes_it(handlers: Any, fleet: Fleet) -> None:
+    fleet.says = Answer(200, {"x-amzn-sagemaker-new-session-id": "id-1"}, b"")
+    invoke(handlers, SessionId="NEW_SESSION")
+    fleet.says = Answer(200, {"x-amzn-sagemaker-closed-session-id": "id-1"}, b"")
+    assert invoke(handlers, SessionId="id-1")["ClosedSessionId"] == "id-1"
+    assert "Session id-1 is not found" in failure(handlers, SessionId="id-1").message
+
+
+def test_a_session_expires_on_the_clock(handlers: Any, fleet: Fleet) -> None:
+    opened = "id-1; Expires=2023-11-14T22:30:00Z"
+    fleet.says = Answer(200, {"x-amzn-sagemaker-new-session-id": opened}, b"")
+    invoke(handlers, SessionId="NEW_SESSION")
+    invoke(handlers, SessionId="id-1")
+    handlers.clock.advance(3600)
+    assert failure(handlers, SessionId="id-1").code == "ValidationError"
+
+
+def test_a_session_ends_with_its_instance(handlers: Any, fleet: Fleet) -> None:
+    fleet.says = Answer(200, {"x-amzn-sagemaker-new-session-id": "id-1"}, b"")
+    invoke(handlers, SessionId="NEW_SESSION")
+    del fleet.variant.instances[0]
+    assert "Session id-1 is not found" in failure(handlers, SessionId="id-1").message
