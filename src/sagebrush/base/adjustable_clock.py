@@ -34,6 +34,7 @@ _PATIENCE_S = 0.02
 _POLLS_AT_ONCE = 50
 _POLL_S = 0.002
 _QUIET_POLLS = 2
+_LINE_BYTES = 128
 
 _Task = asyncio.Task[Any]
 
@@ -325,13 +326,25 @@ class AdjustableClock:
         if course is None:
             self._path.unlink(missing_ok=True)
             return
-        temporary = self._path.with_suffix(".part")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(asdict(course), file)
+        line = json.dumps(asdict(course)).encode().ljust(_LINE_BYTES)
+        try:
+            # In place, by one write of always the same length: a new file for each moment of a
+            # step would cost a hundred times as much.
+            self._write(self._path, os.O_WRONLY, line)
+        except FileNotFoundError:
+            # Nobody may find it empty.
+            temporary = self._path.with_suffix(".part")
+            self._write(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, line)
+            temporary.replace(self._path)
+
+    def _write(self, path: Path, flags: int, line: bytes) -> None:
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            os.pwrite(descriptor, line, 0)
             if self._durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(self._path)
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _read(path: Path) -> Course | None:
