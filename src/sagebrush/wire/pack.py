@@ -25,7 +25,7 @@ from sagebrush.wire.model import ServiceModel
 from sagebrush.wire.synthetic import SYNTHETIC_MODELS
 
 CACHE_VARIABLE = "SAGEBRUSH_CACHE"
-PACK_FORMAT = 1
+PACK_FORMAT = 2
 
 _DROPPED = frozenset({"documentation", "deprecatedMessage", "deprecatedSince"})
 _EXTRAS_FILE = "service-2.sdk-extras.json"

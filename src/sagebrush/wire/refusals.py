@@ -162,14 +162,6 @@ def _parameter_name(operation: Operation, path: str) -> str:
     return f"{top}.{rest}" if rest else top
 
 
-def _sqs_refusal(operation: Operation, found: list[Violation]) -> ApiError:
-    """SQS names an attribute that it does not know."""
-    first = found[0]
-    if first.path.startswith("attribute") and first.kind == "enum":
-        return ApiError("InvalidAttributeName", f"Unknown Attribute {first.value}.", status=400)
-    return _ec2_refusal(operation, found)
-
-
 def _ecr_refusal(operation: Operation, found: list[Violation]) -> ApiError:
     """ECR puts the constraint into quotes and leaves its subject out."""
     del operation
@@ -186,5 +178,5 @@ _SPECIAL_REFUSALS: dict[str, Callable[[Operation, list[Violation]], ApiError]] =
     "ec2": _ec2_refusal,
     "ecr": _ecr_refusal,
     "s3": _s3_refusal,
-    "sqs": _sqs_refusal,
+    "sqs": _ec2_refusal,
 }

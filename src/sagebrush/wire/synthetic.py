@@ -118,4 +118,15 @@ for _member, _header in (
         "locationName": _header,
     }
 
-SYNTHETIC_MODELS: dict[str, dict[str, Any]] = {"s3": _S3}
+# ReceiveMessage's AttributeNames are those of messages (its API reference); the model says those of
+# queues. SQS refuses a name it does not know in words of its own, so none is left to the model.
+_SQS: dict[str, Any] = {
+    "operations": {},
+    "shapes": {
+        "SyntheticName": {"type": "string"},
+        "AttributeNameList": {"member": {"shape": "SyntheticName"}},
+        "QueueAttributeMap": {"key": {"shape": "SyntheticName"}},
+    },
+}
+
+SYNTHETIC_MODELS: dict[str, dict[str, Any]] = {"s3": _S3, "sqs": _SQS}

@@ -34,6 +34,14 @@ _DOCUMENTS = ("Policy", "RedrivePolicy", "RedriveAllowPolicy")
 _FREE_TEXT = ("KmsMasterKeyId",)
 _MAXIMUM_RECEIVES = 1_000
 
+# Those that can only be read.
+_COMPUTED = (
+    *("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"),
+    *("ApproximateNumberOfMessagesNotVisible", "CreatedTimestamp", "LastModifiedTimestamp"),
+    "QueueArn",
+)
+NAMES = frozenset({"All", *_RANGES, *_CHOICES, *_DOCUMENTS, *_FREE_TEXT, *_COMPUTED})
+
 DEFAULTS = {
     "VisibilityTimeout": "30",
     "DelaySeconds": "0",
@@ -91,7 +99,7 @@ def _checked(context: Context, name: str, value: str, *, is_fifo: bool) -> str:
     if name in _FREE_TEXT:
         return value
     if name not in _DOCUMENTS:
-        raise ApiError("InvalidAttributeName", f"Unknown Attribute {name}.")
+        raise unknown(name)
     document = _document(name, value)
     if name == "RedrivePolicy" and document:
         _check_redrive(context, value, document, is_fifo=is_fifo)
@@ -155,6 +163,11 @@ def settings_of(attributes: dict[str, str]) -> QueueSettings:
         dead_letters_to=None if target is None else str(target).rpartition(":")[2],
         maximum_receives=int(redrive.get("maxReceiveCount", 0)),
     )
+
+
+def unknown(name: str) -> ApiError:
+    """Return the error for an attribute that there is not."""
+    return ApiError("InvalidAttributeName", f"Unknown Attribute {name}.")
 
 
 def invalid_value(name: str) -> ApiError:

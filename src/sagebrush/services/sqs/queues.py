@@ -15,7 +15,14 @@ from sagebrush.services.sqs.lookups import (
     queue_arn,
     queue_url,
 )
-from sagebrush.services.sqs.queue_attributes import checked, complete, invalid_value, settings_of
+from sagebrush.services.sqs.queue_attributes import (
+    NAMES,
+    checked,
+    complete,
+    invalid_value,
+    settings_of,
+    unknown,
+)
 from sagebrush.services.sqs.queue_tags import _check_tags
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -103,10 +110,13 @@ def get_queue_attributes(context: Context, request: dict[str, Any]) -> dict[str,
     asked = request.get("AttributeNames", [])
     if not asked:
         return {}
+    for name in asked:
+        if name not in NAMES:
+            raise unknown(name)
     shown = _shown(context, queue)
-    if "All" in asked:
-        return {"Attributes": shown}
-    return {"Attributes": {name: shown[name] for name in asked if name in shown}}
+    if "All" not in asked:
+        shown = {name: shown[name] for name in asked if name in shown}
+    return {"Attributes": shown} if shown else {}
 
 
 def set_queue_attributes(context: Context, request: dict[str, Any]) -> None:

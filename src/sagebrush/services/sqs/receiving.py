@@ -19,11 +19,19 @@ from sagebrush.services.platform import Context
 from sagebrush.services.sqs import message_attributes
 from sagebrush.services.sqs.batches import carry_out
 from sagebrush.services.sqs.lookups import find_queue
+from sagebrush.services.sqs.queue_attributes import NAMES, unknown
 from sagebrush.services.sqs.sending import _sequence_number
 
 _MAXIMUM_VISIBILITY_S = 43_200
 _MAXIMUM_WAIT_S = 20
 _MAXIMUM_MESSAGES = 10
+_SYSTEM_NAMES = frozenset(
+    {
+        *("All", "SenderId", "SentTimestamp", "ApproximateReceiveCount", "SequenceNumber"),
+        *("ApproximateFirstReceiveTimestamp", "MessageDeduplicationId", "MessageGroupId"),
+        *("AWSTraceHeader", "DeadLetterQueueSourceArn"),
+    }
+)
 
 
 async def receive_message(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +42,9 @@ async def receive_message(context: Context, request: dict[str, Any]) -> dict[str
         _check_range("VisibilityTimeout", request["VisibilityTimeout"], 0, _MAXIMUM_VISIBILITY_S)
     if "WaitTimeSeconds" in request:
         _check_range("WaitTimeSeconds", request["WaitTimeSeconds"], 0, _MAXIMUM_WAIT_S)
+    for name in request.get("AttributeNames", ()):
+        if name not in _SYSTEM_NAMES and name not in NAMES:
+            raise unknown(name)
     loop = asyncio.get_running_loop()
     queues = context.platform.queues
     begun = loop.time()
