@@ -60,25 +60,26 @@ class Changes:
         for composite in self._store.composites(child.account, child.region):
             if child.name in parse(composite.configuration["AlarmRule"]).children:
                 reason = f"{child.arn} transitioned to {child.state} at {long_stamp(now)}"
-                self.evaluate_composite(composite, reason, [child], now)
+                self.evaluate_composite(composite.key, reason, [child], now)
             if suppressor_of(composite) == child.name:
-                # Read again: it may just have changed.
                 self._suppressor_changed(composite.key, child.state, now)
 
-    def evaluate_composite(
-        self, composite: Alarm, reason: str, triggers: list[Alarm], now: float
-    ) -> None:
+    def evaluate_composite(self, key: Key, reason: str, triggers: list[Alarm], now: float) -> None:
         """Change a composite alarm's state when its rule says so."""
-        if composite.key in self._path:
+        # Read now: it may have changed already, through another alarm that it stands on.
+        composite = self._store.find(key)
+        if composite is None or key in self._path:
             return
-        self._path.append(composite.key)
         rule = parse(composite.configuration["AlarmRule"])
-        account, region, _ = composite.key
-        holds = rule.holds(lambda name: self._store.state(Key(account, region, name)))
+        holds = rule.holds(lambda name: self._store.state(Key(key.account, key.region, name)))
         state = ALARM if holds else OK
-        if state != composite.state:
+        if state == composite.state:
+            return
+        self._path.append(key)
+        try:
             self.set_state(composite, state, reason, _triggering(triggers), now)
-        self._path.pop()
+        finally:
+            self._path.pop()
 
     def release(self, alarm: Alarm) -> None:
         """Carry out the actions that a wait or extension period has held back."""

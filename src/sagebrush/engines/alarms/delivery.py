@@ -53,7 +53,8 @@ class Delivery:
 
     async def _repeat(self, action: AlarmAction) -> None:
         try:
-            result = self._handle(action)
+            with self._store.db.transaction():
+                result = self._handle(action)
             if inspect.isawaitable(result):
                 await result
         except ActionError as error:

@@ -105,7 +105,7 @@ class Engine:
             f"{alarm.arn} was {verb} and its alarm rule evaluates to {'ALARM' if holds else 'OK'}"
         )
         present = [child for child in children if child is not None]
-        self._changes.evaluate_composite(alarm, reason, present, self._clock.now())
+        self._changes.evaluate_composite(alarm.key, reason, present, self._clock.now())
         self._soon()
         return alarm
 
@@ -179,7 +179,7 @@ class Engine:
     def _settle(self) -> None:
         made, self._changes.made = self._changes.made, []
         for transition in made:
-            if self.store.recorded(transition.history_id):
+            if self.store.recorded(transition):
                 self._tell(transition)
         self._deliver()
         self._rearm()

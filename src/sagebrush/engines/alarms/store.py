@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from sagebrush.engines.alarms.records import COMPOSITE, Alarm, HistoryItem, Key
+from sagebrush.engines.alarms.records import COMPOSITE, Alarm, HistoryItem, Key, Transition
 from sagebrush.store.database import Database, Row
 
 # As long as CloudWatch keeps the history of an alarm.
@@ -125,9 +125,14 @@ class AlarmStore:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def recorded(self, history_id: int) -> bool:
-        """Return whether a line of history is there: not when its transaction was undone."""
-        found = self.db.one("SELECT 1 FROM alarms_history WHERE id = ?", (history_id,))
+    def recorded(self, transition: Transition) -> bool:
+        """Return whether a change is in the history: not when its transaction was undone."""
+        alarm = transition.alarm
+        # The id alone would not do: an undone row's is given again.
+        found = self.db.one(
+            f"SELECT 1 FROM alarms_history WHERE id = ? AND time = ? AND {_WHERE}",
+            (transition.history_id, alarm.transitioned, *alarm.key),
+        )
         return found is not None
 
     def history(

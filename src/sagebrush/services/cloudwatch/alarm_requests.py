@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -28,7 +29,6 @@ _BANDS = (
     *("LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold"),
     "GreaterThanUpperThreshold",
 )
-_PERCENTILE = re.compile(r"p(\d{1,2}(\.\d{0,10})?|100)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # What a composite alarm can do (PutCompositeAlarm, AlarmActions).
 _COMPOSITE_SERVICES = ("sns", "lambda", "ssm", "ssm-incidents", "aiops")
@@ -52,6 +52,8 @@ def check_metric_alarm(context: Context, request: dict[str, Any]) -> None:
     for name in ("EvaluationPeriods", "ComparisonOperator", "Threshold"):
         if name not in request:
             raise _missing(name)
+    if not math.isfinite(request["Threshold"]):
+        raise invalid("The parameter Threshold must be a finite number.")
     _check_length(period_s, request["EvaluationPeriods"])
     if request.get("DatapointsToAlarm", 1) > request["EvaluationPeriods"]:
         raise invalid(
@@ -166,17 +168,10 @@ def _check_treatments(request: dict[str, Any]) -> None:
             f" values are [{', '.join(_TREATMENTS)}]."
         )
     low = request.get("EvaluateLowSampleCountPercentile")
-    if low is None:
-        return
-    if low not in ("evaluate", "ignore"):
+    if low not in (None, "evaluate", "ignore"):
         raise invalid(
             f"Option {low} is not supported. Supported options for parameter"
             " EvaluateLowSampleCountPercentile are evaluate and ignore."
-        )
-    if not _PERCENTILE.fullmatch(request.get("ExtendedStatistic", "")):
-        raise invalid(
-            "EvaluateLowSampleCountPercentile can only be specified for a percentile in"
-            " ExtendedStatistic."
         )
 
 

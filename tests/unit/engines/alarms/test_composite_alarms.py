@@ -97,6 +97,18 @@ def test_a_change_runs_up_through_all_that_stand_on_it(world: World, play: Play)
     play(scene)
 
 
+def test_an_alarm_reached_on_two_ways_changes_once(world: World, play: Play) -> None:
+    async def scene() -> None:
+        quiet(world, "a")
+        world.composite("b")
+        world.composite("c", "ALARM(a) AND ALARM(b)", AlarmActions=[TOPIC])
+        world.force("ALARM")
+
+    play(scene)
+    assert [new for name, _, new in world.transitions if name == "c"] == ["OK", "ALARM"]
+    assert len(world.history("c", "StateUpdate")) == 2
+
+
 def test_a_cycle_ends_the_evaluation(world: World, play: Play) -> None:
     async def scene() -> None:
         quiet(world, "a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -142,11 +143,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "ValidationError",
         "evaluate and ignore",
     ),
-    (
-        ALARM | {"EvaluateLowSampleCountPercentile": "ignore"},
-        "ValidationError",
-        "EvaluateLowSampleCountPercentile",
-    ),
+    (ALARM | {"Threshold": math.inf}, "ValidationError", "finite"),
     (ALARM | {"ComparisonOperator": "GreaterThanUpperThreshold"}, "ValidationError", "anomaly"),
     (without("Threshold", ThresholdMetricId="t"), "ValidationError", "ThresholdMetricId"),
     (ALARM | {"EvaluationInterval": 10}, "ValidationError", "EvaluationInterval"),
