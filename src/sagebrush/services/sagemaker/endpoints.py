@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting import records
+from sagebrush.services.sagemaker.hosting.asynchronous import try_topics
+from sagebrush.services.sagemaker.hosting.capacities import note_change
 from sagebrush.services.sagemaker.hosting.deployments import deployments_of
+from sagebrush.services.sagemaker.hosting.guardrails import progress
+from sagebrush.services.sagemaker.hosting.guardrails.policies import (
+    applicable,
+    check_alarms,
+    check_policy,
+)
+from sagebrush.services.sagemaker.hosting.guardrails.stages import Policy, is_rolling
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.summaries import described
-from sagebrush.services.sagemaker.hosting.variants import counts, items_of, name_of, state_of
+from sagebrush.services.sagemaker.hosting.variants import (
+    counts,
+    items_of,
+    name_of,
+    state_of,
+    states_of,
+)
 from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name", "Status": "status"}
-_UNSUPPORTED_OF_UPDATE = (
-    "RetainAllVariantProperties",
-    "DeploymentConfig",
-    "RetainDeploymentConfig",
-)
+# Something is under way in these statuses: nothing else can begin (DescribeEndpoint).
+_IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 
 
 def create_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Accept an endpoint; its model servers start once this is committed."""
+    """Accept an endpoint; its model servers start once this is committed.
+
+    A DeploymentConfig is kept for updates that retain it.
+    """
     config = records.get(context, records.ENDPOINT_CONFIG, request["EndpointConfigName"])
     endpoint = records.insert(
         context, records.ENDPOINT, request["EndpointName"], request, "Creating"
     )
-    endpoint.state = state_of(
-        context, config.name, config.request, items_of(context, config), generation=1
-    )
+    items = items_of(context, config)
+    endpoint.state = state_of(context, config.name, config.request, items, generation=1)
+    if "DeploymentConfig" in request:
+        check_policy(request["DeploymentConfig"], counts(items))
+        endpoint.state["last_deployment_config"] = request["DeploymentConfig"]
+    try_topics(context, config.request)
     records.save(context.db, endpoint, context.now)
     add_tags(context.db, endpoint.arn, request.get("Tags", []))
     deployments_of(context.platform).create(endpoint)
@@ -68,51 +85,55 @@ def list_endpoints(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def update_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Bring up the new configuration's servers, lead all requests there, then end the old."""
+    """Bring up the new configuration's servers and lead the requests there, as asked for.
+
+    By default all at once: blue/green, without anything to wait for.
+    """
     endpoint = _settled(context, request["EndpointName"])
-    for field in _UNSUPPORTED_OF_UPDATE:
-        if request.get(field):
-            raise faults.unsupported(f"UpdateEndpoint.{field}")
     config = records.get(context, records.ENDPOINT_CONFIG, request["EndpointConfigName"])
-    _begin_update(context, endpoint, config.name, config.request, items_of(context, config))
+    items = items_of(context, config)
+    _retain(endpoint, items, request)
+    if not any(item["weight"] > 0 for item in items):
+        raise faults.invalid("At least one production variant needs a weight greater than 0.")
+    policy = _policy(endpoint, request)
+    check_policy(policy, counts(items))
+    check_alarms(context, policy)
+    try_topics(context, config.request)
+    if policy:
+        endpoint.state["last_deployment_config"] = policy
+    # No generation comes twice: what a failed one left may still be cleared away.
+    used = [state["generation"] for state in states_of(endpoint)]
+    generation = max(*used, endpoint.state.get("spent", 0)) + 1
+    target = state_of(context, config.name, config.request, items, generation)
+    guarded = applicable(policy, [item["variant"] for item in items])
+    progress.begin(endpoint, target, guarded, context.now)
+    endpoint.status = "Updating"
+    records.save(context.db, endpoint, context.now)
+    deployments_of(context.platform).update(endpoint)
     return {"EndpointArn": endpoint.arn}
 
 
 def update_endpoint_weights_and_capacities(
     context: Context, request: dict[str, Any]
 ) -> dict[str, Any]:
-    """Change the variants' shares of the traffic, at once, and how many instances each has.
-
-    Another number of instances is brought up beside the present ones, as an update is.
-    """
+    """Change the variants' shares of the traffic, at once, and how many instances each has."""
     endpoint = _settled(context, request["EndpointName"])
-    changed = copy.deepcopy(endpoint.state["variants"])
-    items = {name_of(item): item for item in changed}
-    for desired in request["DesiredWeightsAndCapacities"]:
-        name = desired["VariantName"]
-        item = items.get(name)
-        if item is None:
-            raise faults.invalid(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
-        item["weight"] = desired.get("DesiredWeight", item["weight"])
-        item["count"] = desired.get("DesiredInstanceCount", item["count"])
-        if item["count"] < 1:
-            raise faults.unsupported(f"A DesiredInstanceCount of 0 for variant {name}")
-    if not any(item["weight"] > 0 for item in changed):
-        raise faults.invalid("At least one production variant needs a weight greater than 0.")
-    if counts(changed) != counts(endpoint.state["variants"]):
-        state = endpoint.state
-        _begin_update(context, endpoint, state["config_name"], state["config"], changed)
-    else:
-        endpoint.state["variants"] = changed
-        records.save(context.db, endpoint, context.now)
-        deployments_of(context.platform).reweigh(endpoint)
+    if endpoint.status == "UpdateRollbackFailed":
+        raise faults.invalid(
+            f'Cannot change weights and capacities of endpoint "{endpoint.arn}" in status'
+            " UpdateRollbackFailed; update it with an endpoint configuration first."
+        )
+    try_topics(context, endpoint.state["config"])
+    note_change(endpoint, request["DesiredWeightsAndCapacities"], context.now)
+    records.save(context.db, endpoint, context.now)
+    deployments_of(context.platform).update(endpoint)
     return {"EndpointArn": endpoint.arn}
 
 
 def delete_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Stop serving; the name is free once the servers have ended."""
     endpoint = records.get(context, records.ENDPOINT, request["EndpointName"])
-    if endpoint.status in ("Creating", "Updating"):
+    if endpoint.status in _IN_PROGRESS:
         raise faults.invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
     if endpoint.status != "Deleting":
         endpoint.status = "Deleting"
@@ -123,7 +144,7 @@ def delete_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
 
 def _settled(context: Context, name: str) -> Resource:
     endpoint = records.get(context, records.ENDPOINT, name)
-    if endpoint.status in ("Creating", "Updating", "Deleting"):
+    if endpoint.status in (*_IN_PROGRESS, "Deleting"):
         raise faults.invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
     if endpoint.status == "Failed":
         raise faults.invalid(
@@ -132,17 +153,43 @@ def _settled(context: Context, name: str) -> Resource:
     return endpoint
 
 
-def _begin_update(
-    context: Context,
-    endpoint: Resource,
-    config_name: str,
-    config: dict[str, Any],
-    items: list[dict[str, Any]],
-) -> None:
-    # No generation comes twice: what a failed one left may still be cleared away.
-    generation = max(endpoint.state["generation"], endpoint.state.get("spent", 0)) + 1
-    endpoint.state.pop("failure_reason", None)
-    endpoint.state["target"] = state_of(context, config_name, config, items, generation)
-    endpoint.status = "Updating"
-    records.save(context.db, endpoint, context.now)
-    deployments_of(context.platform).update(endpoint)
+def _retain(endpoint: Resource, items: list[dict[str, Any]], request: dict[str, Any]) -> None:
+    """Give new variants the weights and numbers of instances that they have now, if asked to.
+
+    DataCaptureConfig is no such property yet, on AWS either (VariantProperty).
+    """
+    excluded = {
+        given["VariantPropertyType"]
+        for given in request.get("ExcludeRetainedVariantProperties", [])
+    }
+    if not request.get("RetainAllVariantProperties"):
+        if excluded:
+            raise faults.invalid(
+                "ExcludeRetainedVariantProperties can only be specified when"
+                " RetainAllVariantProperties is true."
+            )
+        return
+    present = {name_of(item): item for item in endpoint.state["variants"]}
+    for item in items:
+        before = present.get(name_of(item), item)
+        if "DesiredInstanceCount" not in excluded:
+            item["count"] = before["count"]
+        if "DesiredWeight" not in excluded:
+            item["weight"] = before["weight"]
+
+
+def _policy(endpoint: Resource, request: dict[str, Any]) -> Policy:
+    """Return the DeploymentConfig that an UpdateEndpoint asks for; empty for the default."""
+    given: Policy | None = request.get("DeploymentConfig")
+    if request.get("RetainDeploymentConfig"):
+        if given is not None:
+            raise faults.invalid(
+                "DeploymentConfig cannot be specified when RetainDeploymentConfig is true."
+            )
+        given = endpoint.state.get("last_deployment_config")
+    policy = given or {}
+    if "mixed" in endpoint.state and is_rolling(policy):
+        raise faults.unsupported(
+            "A RollingUpdatePolicy for an endpoint in status UpdateRollbackFailed"
+        )
+    return policy

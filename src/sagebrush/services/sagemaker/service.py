@@ -105,7 +105,8 @@ def _status(platform: Platform) -> dict[str, Any]:
             row["name"]
             for row in rows(
                 "SELECT name FROM sagemaker_hosting WHERE kind = 'endpoint'"
-                " AND status IN ('InService', 'Updating') ORDER BY created LIMIT ?",
+                " AND status IN ('InService', 'Updating', 'RollingBack', 'UpdateRollbackFailed')"
+                " ORDER BY created LIMIT ?",
                 (_NAMES_SHOWN,),
             )
         ],

@@ -47,11 +47,11 @@ class Fleets:
         self.expected: set[str] = set()
         self.plans: list[VariantPlan] = []
         self.retired: list[str] = []
+        self.scaled: list[tuple[str, int]] = []
         self.kept: list[Place] = []
 
     def publish(self, address: str, *names: str, shares: Sequence[float] = ()) -> None:
-        (name,) = names
-        self.addresses[address] = name
+        self.addresses[address] = names[0]
 
     def withdraw(self, address: str) -> None:
         self.addresses.pop(address, None)
@@ -70,6 +70,12 @@ class Fleets:
             if plan.name in self.trouble:
                 raise self.trouble[plan.name]
         self.up[name] = Router([Variant(plan.name, plan.weight) for plan in plans])
+
+    async def scale(self, name: str, variant_name: str, count: int) -> None:
+        self.scaled.append((variant_name, count))
+        await self.gate.wait()
+        if variant_name in self.trouble:
+            raise self.trouble[variant_name]
 
     async def retire(self, name: str, places: Iterable[Place]) -> None:
         self.retired.append(name)
@@ -307,24 +313,6 @@ def test_update_endpoint_swaps_and_retires(scene: Scene) -> None:
     assert scene.fleets.retired == scene.fleets.deployed[:1]
 
 
-@pytest.mark.parametrize(
-    "field",
-    [
-        {"RetainAllVariantProperties": True},
-        {"RetainDeploymentConfig": True},
-        {"DeploymentConfig": {"A": {}}},
-    ],
-)
-def test_update_endpoint_refuses_what_it_does_not_do(scene: Scene, field: dict[str, Any]) -> None:
-    scene.create("plain")
-    scene.settle()
-    message = refused(
-        scene, "UpdateEndpoint", EndpointName="plain", EndpointConfigName=scene.config(), **field
-    )
-    assert next(iter(field)) in message
-    assert scene.status("plain") == "InService"
-
-
 @pytest.mark.parametrize("moment", ["creating", "in service", "updating", "deleting"])
 def test_an_endpoint_is_taken_up_wherever_the_server_died(scene: Scene, moment: str) -> None:
     if moment == "creating":
@@ -411,33 +399,6 @@ def test_an_endpoint_deleted_while_its_servers_come_back_is_gone(scene: Scene) -
     assert scene.fleets.up == {}
     assert scene.fleets.addresses == {}
     assert "Could not find endpoint" in refused(scene, "DescribeEndpoint", EndpointName="short")
-
-
-def test_a_new_number_of_instances_is_a_new_fleet(scene: Scene) -> None:
-    scene.create("scaled", scene.config("a", "b"))
-    scene.settle()
-    desired = [{"VariantName": "b", "DesiredInstanceCount": 3, "DesiredWeight": 2.0}]
-    scene.fleets.gate.clear()
-    scene.call(
-        "UpdateEndpointWeightsAndCapacities",
-        EndpointName="scaled",
-        DesiredWeightsAndCapacities=desired,
-    )
-    during = scene.describe("scaled")["ProductionVariants"][1]
-    assert (during["CurrentInstanceCount"], during["DesiredInstanceCount"]) == (1, 3)
-    assert (during["CurrentWeight"], during["DesiredWeight"]) == (1.0, 2.0)
-    scene.fleets.gate.set()
-    scene.settle()
-    assert [(plan.name, plan.instance_count, plan.weight) for plan in scene.fleets.plans] == [
-        ("a", 1, 1.0),
-        ("b", 3, 2.0),
-    ]
-    counts = [
-        summary["CurrentInstanceCount"]
-        for summary in scene.describe("scaled")["ProductionVariants"]
-    ]
-    assert counts == [1, 3]
-    assert len(scene.fleets.retired) == 1
 
 
 def test_the_time_to_start_is_the_variants(scene: Scene) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 from sagebrush.engines.fleets import SpecFactory, Strategy, VariantPlan
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import images
+from sagebrush.services.sagemaker.capacity import require_instances
 from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
+from sagebrush.services.sagemaker.hosting.containers import is_multi_model
 from sagebrush.services.sagemaker.hosting.model_data import lay_out_model
+from sagebrush.services.sagemaker.hosting.multi_model.models import VariantModels
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.serving import Placement, specification
-from sagebrush.services.sagemaker.hosting.variants import container_keys, fleet_of, name_of
+from sagebrush.services.sagemaker.hosting.variants import container_keys, fleet_of, name_of, present
 from sagebrush.services.sagemaker.runtimes import runtime_of
 from sagebrush.services.served import SOLE_CONTAINER, Served, ServedContainer
 
@@ -40,9 +43,12 @@ class Planner:
         """Return how to serve a variant, its models being on disk.
 
         Raises:
-            SagebrushError, OSError: a model or its environment cannot be had.
+            SagebrushError, OSError: a model, its environment or an instance cannot be had.
         """
         variant = item["variant"]
+        if endpoint.status == "Creating" or state is not endpoint.state:
+            # What serves already has its instances, and gets them back after a restart.
+            require_instances(self._platform, endpoint.account, endpoint.name, name_of(item))
         containers = {
             key: await self._container(endpoint, state, item, number, logs)
             for number, key in enumerate(container_keys(item))
@@ -51,11 +57,11 @@ class Planner:
         return VariantPlan(
             name_of(item),
             item["weight"],
-            item["count"],
+            present(item),
             containers,
             variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_TIMEOUT_S),
             _STRATEGIES[routing],
-            _served(endpoint, state, item),
+            _served(self._platform, endpoint, state, item),
         )
 
     def model_folders(self, endpoint: Resource, state: dict[str, Any]) -> list[Path]:
@@ -114,8 +120,15 @@ def remove_all(folders: list[Path]) -> None:
             folder.unlink(missing_ok=True)
 
 
-def _served(endpoint: Resource, state: dict[str, Any], item: dict[str, Any]) -> Served:
-    containers = zip(container_keys(item), item["containers"], strict=True)
+def _served(
+    platform: Platform, endpoint: Resource, state: dict[str, Any], item: dict[str, Any]
+) -> Served:
+    scope = (endpoint.account, endpoint.region, endpoint.name)
+    containers = []
+    for key, given in zip(container_keys(item), item["containers"], strict=True):
+        many = is_multi_model(given)
+        models = VariantModels(platform, scope, item["variant"], given, key) if many else None
+        containers.append(ServedContainer(key, key or SOLE_CONTAINER, given, models))
     return Served(
         endpoint.account,
         endpoint.region,
@@ -123,6 +136,7 @@ def _served(endpoint: Resource, state: dict[str, Any], item: dict[str, Any]) -> 
         state["config_name"],
         state["config"],
         item["variant"],
-        tuple(ServedContainer(key, key or SOLE_CONTAINER, given) for key, given in containers),
+        tuple(containers),
         item["mode"] == "Direct",
+        endpoint.created,
     )

@@ -13,6 +13,8 @@ from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.store.database import Database, Row
 
+# The statuses of an endpoint that answers requests.
+SERVING = ("InService", "UpdateRollbackFailed", "Updating", "RollingBack")
 _COLUMNS = "kind, account, region, name, status, created, modified, request, state"
 _DEFAULT_PAGE = 10
 

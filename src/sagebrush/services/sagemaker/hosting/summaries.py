@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from sagebrush.services.sagemaker.hosting.capture import capture_summary
-from sagebrush.services.sagemaker.hosting.records import Resource
-from sagebrush.services.sagemaker.hosting.variants import name_of
+from sagebrush.services.sagemaker.hosting.guardrails.stages import instances
+from sagebrush.services.sagemaker.hosting.guardrails.statuses import (
+    status_of_change,
+    status_of_creation,
+    status_of_new,
+)
+from sagebrush.services.sagemaker.hosting.records import SERVING, Resource
+from sagebrush.services.sagemaker.hosting.variants import name_of, present
 
 
 def described(endpoint: Resource) -> dict[str, Any]:
@@ -23,26 +28,25 @@ def described(endpoint: Resource) -> dict[str, Any]:
         "CreationTime": endpoint.created,
         "LastModifiedTime": endpoint.modified,
     }
-    target = state.get("target")
-    if endpoint.status in ("InService", "Updating"):
-        told["ProductionVariants"] = [
-            _variant_summary(item, wanted) for item, wanted in _beside(state, target or state)
-        ]
-    if endpoint.status in ("Creating", "Updating"):
-        told["PendingDeploymentSummary"] = _pending(target or state)
+    if "last_deployment_config" in state:
+        told["LastDeploymentConfig"] = state["last_deployment_config"]
+    if endpoint.status in SERVING:
+        since = state.get("change", {}).get("since", 0.0)
+        told["ProductionVariants"] = [_serving_variant(item, since) for item in state["variants"]]
+    if endpoint.status == "Creating" or "target" in state:
+        told["PendingDeploymentSummary"] = _pending(endpoint)
     return told
 
 
-def _beside(
-    state: dict[str, Any], target: dict[str, Any]
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield each variant with what becomes of it; with itself where it goes."""
-    wanted = {name_of(item): item for item in target["variants"]}
-    for item in state["variants"]:
-        yield item, wanted.get(name_of(item), item)
+def _serving_variant(item: dict[str, Any], since: float) -> dict[str, Any]:
+    """Return a variant that serves, with what a change of its capacity leads to."""
+    status = status_of_change(item, since) if since else None
+    wanted = item.get("wanted", item["count"]) if since else item["count"]
+    told = _variant_summary(item, present(item), wanted)
+    return told if status is None else told | {"VariantStatus": status}
 
 
-def _variant_summary(item: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+def _variant_summary(item: dict[str, Any], current: int, desired: int) -> dict[str, Any]:
     return {
         "VariantName": name_of(item),
         "DeployedImages": [
@@ -54,23 +58,24 @@ def _variant_summary(item: dict[str, Any], wanted: dict[str, Any]) -> dict[str, 
             for container in item["containers"]
         ],
         "CurrentWeight": item["weight"],
-        "DesiredWeight": wanted["weight"],
-        "CurrentInstanceCount": item["count"],
-        "DesiredInstanceCount": wanted["count"],
+        "DesiredWeight": item["weight"],
+        "CurrentInstanceCount": current,
+        "DesiredInstanceCount": desired,
     }
 
 
-def _pending(target: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known of a deployment under way."""
-    status = [{"Status": "Creating", "StartTime": target["begun"]}]
+def _pending(endpoint: Resource) -> dict[str, Any]:
+    """Return how far a creation or a deployment is; instances count once they have traffic."""
+    target = endpoint.state.get("target", endpoint.state)
     return {
         "EndpointConfigName": target["config_name"],
         "ProductionVariants": [
-            _variant_summary(item, item)
+            _variant_summary(item, instances(item.get("share", 0.0), item["count"]), item["count"])
             | {
-                "CurrentInstanceCount": 0,
                 "InstanceType": item["variant"]["InstanceType"],
-                "VariantStatus": status,
+                "VariantStatus": status_of_creation(item, target["begun"])
+                if endpoint.status == "Creating"
+                else status_of_new(endpoint, item),
             }
             for item in target["variants"]
         ],

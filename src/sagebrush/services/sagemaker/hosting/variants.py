@@ -8,7 +8,7 @@ from typing import Any
 from sagebrush.engines.fleets import Place
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker.hosting import records
-from sagebrush.services.sagemaker.hosting.containers import container_of
+from sagebrush.services.sagemaker.hosting.containers import containers_of, names_of
 from sagebrush.services.sagemaker.hosting.records import Resource
 
 
@@ -45,8 +45,14 @@ def name_of(item: dict[str, Any]) -> str:
 
 
 def counts(items: list[dict[str, Any]]) -> dict[str, int]:
-    """Return how many instances each variant has."""
+    """Return how many instances each variant has when nothing is under way."""
     return {name_of(item): item["count"] for item in items}
+
+
+def present(item: dict[str, Any]) -> int:
+    """Return how many instances of a variant are up, or shall be once the server is."""
+    count: int = item.get("present", item["count"])
+    return count
 
 
 def fleet_of(endpoint: Resource, state: dict[str, Any]) -> str:
@@ -62,19 +68,27 @@ def address_of(endpoint: Resource) -> str:
 
 def container_keys(item: dict[str, Any]) -> list[str]:
     """Return the names that the containers of a variant have within an instance."""
-    if len(item["containers"]) == 1:
-        return [""]
-    return [
-        container.get("ContainerHostname", f"container-{number}")
-        for number, container in enumerate(item["containers"], start=1)
-    ]
+    return names_of(item["containers"])
+
+
+def states_of(endpoint: Resource) -> Iterator[dict[str, Any]]:
+    """Yield every state an endpoint has a fleet for, or is to have.
+
+    The one it serves, the one that a deployment which could not be rolled back has left beside it
+    (`mixed`), and the one that the deployment under way leads to (`target`).
+    """
+    yield endpoint.state
+    for beside in ("mixed", "target"):
+        if beside in endpoint.state:
+            yield endpoint.state[beside]
 
 
 def places(endpoint: Resource, state: dict[str, Any]) -> Iterator[Place]:
     """Yield the places of all model servers that a state needs."""
     fleet = fleet_of(endpoint, state)
     for item in state["variants"]:
-        for ordinal in range(item["count"]):
+        # Those that are coming up are needed, too, and those that are to go are still there.
+        for ordinal in range(max(present(item), item.get("wanted", 0))):
             for key in container_keys(item):
                 yield Place(fleet, name_of(item), ordinal, key)
 
@@ -87,7 +101,7 @@ def _item(context: Context, config: Resource, variant: dict[str, Any]) -> dict[s
     )  # fmt: skip
     return {
         "variant": variant,
-        "containers": [container_of(model.request)],
+        "containers": containers_of(model.request),
         "mode": model.request.get("InferenceExecutionConfig", {}).get("Mode", "Serial"),
         "weight": variant.get("InitialVariantWeight", 1.0),
         "count": variant["InitialInstanceCount"],

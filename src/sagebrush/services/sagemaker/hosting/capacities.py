@@ -1,0 +1,87 @@
+"""UpdateEndpointWeightsAndCapacities: other weights and numbers of instances, in place.
+
+Weights count from the next request. Instances are started or ended in the background, while the
+endpoint is `Updating`; when they cannot be had it is `RollingBack`, weights and all, and then
+`InService` again with a FailureReason. `state["change"]` has what was before and what shall be.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker import faults
+from sagebrush.services.sagemaker.hosting import records
+from sagebrush.services.sagemaker.hosting.failures import TROUBLE, failure_reason
+from sagebrush.services.sagemaker.hosting.fleet_keeping import FleetKeeping
+from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.variants import name_of
+
+_log = logging.getLogger(__name__)
+
+
+def note_change(endpoint: Resource, desired: list[dict[str, Any]], now: float) -> None:
+    """Write DesiredWeightsAndCapacities into the row: weights as they are, numbers as wanted.
+
+    Raises:
+        ApiError: ValidationException when they cannot be had.
+    """
+    items = {name_of(item): item for item in endpoint.state["variants"]}
+    before = {name: [item["weight"], item["count"]] for name, item in items.items()}
+    for one in desired:
+        name = one["VariantName"]
+        item = items.get(name)
+        if item is None:
+            raise faults.invalid(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
+        if "ServerlessUpdateConfig" in one:
+            raise faults.unsupported("DesiredWeightAndCapacity.ServerlessUpdateConfig")
+        item["weight"] = one.get("DesiredWeight", item["weight"])
+        item["wanted"] = one.get("DesiredInstanceCount", item["count"])
+        if item["wanted"] < 1 and not _may_be_empty(endpoint):
+            raise faults.invalid(
+                f"DesiredInstanceCount of variant {name} must be at least 1: only asynchronous"
+                " endpoints can have no instances."
+            )
+    if not any(item["weight"] > 0 for item in items.values()):
+        raise faults.invalid("At least one production variant needs a weight greater than 0.")
+    endpoint.state.pop("failure_reason", None)
+    endpoint.state["change"] = {"since": now, "before": before}
+    endpoint.status = "Updating"
+
+
+async def carry_out(platform: Platform, fleets: FleetKeeping, endpoint: Resource) -> None:
+    """Do what `note_change` wrote down, or undo it, from wherever the row says it is."""
+    state = endpoint.state
+    fleets.lead(endpoint)
+    if endpoint.status == "Updating":
+        wanted = {name_of(item): item.get("wanted", item["count"]) for item in state["variants"]}
+        try:
+            await fleets.scale(endpoint, state, wanted)
+        except TROUBLE as error:
+            _log.warning("endpoint %s keeps its capacity: %s", endpoint.name, error)
+            _undo(endpoint, failure_reason(error))
+            records.save(platform.db, endpoint, platform.clock.now())
+        else:
+            for item in state["variants"]:
+                item["count"] = item.pop("wanted", item["count"])
+    if endpoint.status == "RollingBack":
+        fleets.lead(endpoint)
+        # Variants that got their instances before another did not give them back.
+        await fleets.trim(endpoint, state)
+    del state["change"]
+    endpoint.status = "InService"
+    records.save(platform.db, endpoint, platform.clock.now())
+
+
+def _undo(endpoint: Resource, reason: str) -> None:
+    before = endpoint.state["change"]["before"]
+    for item in endpoint.state["variants"]:
+        item["weight"], item["count"] = before[name_of(item)]
+        item.pop("wanted", None)
+    endpoint.state["failure_reason"] = reason
+    endpoint.status = "RollingBack"
+
+
+def _may_be_empty(endpoint: Resource) -> bool:
+    return "AsyncInferenceConfig" in endpoint.state["config"]

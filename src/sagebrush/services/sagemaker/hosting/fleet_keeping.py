@@ -1,0 +1,116 @@
+"""The fleets of an endpoint: brought up, given instances, led to and ended, as its row says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sagebrush.engines.fleets import NotReadyError
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker.capacity import require_instances
+from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
+from sagebrush.services.sagemaker.hosting.plans import Planner
+from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.variants import (
+    address_of,
+    fleet_of,
+    name_of,
+    places,
+    present,
+    states_of,
+)
+
+
+class FleetKeeping:
+    """Does with fleets what a row asks for; every call may be made again."""
+
+    def __init__(self, platform: Platform, planner: Planner) -> None:
+        self._platform = platform
+        self._fleets = platform.fleets
+        self._planner = planner
+
+    async def bring_up(self, endpoint: Resource, state: dict[str, Any]) -> None:
+        """Bring up the fleet of a state with the instances that are `present`; no request gets it.
+
+        Raises:
+            SagebrushError, OSError: it cannot be brought up; nothing of it is left.
+        """
+        logs = ContainerLogs(self._platform, endpoint)
+        plans = [
+            await self._planner.plan(endpoint, state, item, logs) for item in state["variants"]
+        ]
+        await self._fleets.deploy(fleet_of(endpoint, state), plans, logs)
+
+    def is_up(self, endpoint: Resource, state: dict[str, Any]) -> bool:
+        """Whether the fleet of a state is up."""
+        try:
+            self._fleets.router(fleet_of(endpoint, state))
+        except NotReadyError:
+            return False
+        return True
+
+    async def scale(
+        self, endpoint: Resource, state: dict[str, Any], counts: dict[str, int]
+    ) -> None:
+        """Give the variants of a state's fleet so many instances, in place.
+
+        None is ended before all new ones are healthy.
+
+        Raises:
+            SagebrushError: a new one did not come up; variants that got theirs keep them.
+        """
+        before = {name_of(item): present(item) for item in state["variants"]}
+        more = {name: count for name, count in counts.items() if count > before[name]}
+        for name in more:
+            require_instances(self._platform, endpoint.account, endpoint.name, name)
+        fleet = fleet_of(endpoint, state)
+        await self._scale(fleet, more)
+        fewer = {name: count for name, count in counts.items() if count < before[name]}
+        await self._scale(fleet, fewer)
+
+    async def trim(self, endpoint: Resource, state: dict[str, Any]) -> None:
+        """End the instances of a state's fleet that are more than its row says."""
+        numbers = {name_of(item): present(item) for item in state["variants"]}
+        await self._scale(fleet_of(endpoint, state), numbers)
+
+    async def _scale(self, fleet: str, counts: dict[str, int]) -> None:
+        changes = [self._fleets.scale(fleet, name, count) for name, count in counts.items()]
+        for outcome in await asyncio.gather(*changes, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    def lead(self, endpoint: Resource) -> None:
+        """Lead the endpoint's requests to its fleets by weights and shares, from now on."""
+        serving = [state for state in states_of(endpoint) if _takes_requests(state)]
+        address = address_of(endpoint)
+        if len(serving) == 1:
+            weights = {name_of(item): item["weight"] for item in serving[0]["variants"]}
+            tables = {fleet_of(endpoint, serving[0]): weights}
+            self._fleets.publish(address, *tables)
+        else:
+            tables = {fleet_of(endpoint, state): _weights(state) for state in serving}
+            shares = [sum(weights.values()) for weights in tables.values()]
+            self._fleets.publish(address, *tables, shares=shares)
+        for fleet, weights in tables.items():
+            try:
+                self._fleets.router(fleet).reweigh(weights)
+            except NotReadyError:
+                # Its servers are only coming back; this is done again when they are there.
+                continue
+
+    async def retire(self, endpoint: Resource, state: dict[str, Any]) -> None:
+        """End the fleet of a state, and remove its models."""
+        await self._fleets.retire(fleet_of(endpoint, state), places(endpoint, state))
+        await self._planner.discard(endpoint, state)
+
+
+def _takes_requests(state: dict[str, Any]) -> bool:
+    return any(item.get("share", 1.0) > 0 for item in state["variants"])
+
+
+def _weights(state: dict[str, Any]) -> dict[str, float]:
+    """Return each variant's part of all requests; of a whole fleet they sum up to 1."""
+    total = sum(item["weight"] for item in state["variants"]) or 1.0
+    return {
+        name_of(item): item["weight"] * item.get("share", 1.0) / total for item in state["variants"]
+    }

@@ -1,0 +1,1 @@
+"""Guarded deployments: traffic is led to a new fleet step by step, watched, and led back."""
