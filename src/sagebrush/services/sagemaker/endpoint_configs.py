@@ -7,12 +7,13 @@ from typing import Any
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting import records
+from sagebrush.services.sagemaker.hosting.asynchronous import check_asynchronous
 from sagebrush.services.sagemaker.hosting.capture import check_capture
 from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name"}
 _VARIANT_LIMIT = 10
-_UNSUPPORTED = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
+_UNSUPPORTED = ("ShadowProductionVariants", "ExplainerConfig")
 _UNSUPPORTED_OF_VARIANT = ("ServerlessConfig", "CoreDumpConfig", "ManagedInstanceScaling")
 
 
@@ -72,6 +73,7 @@ def _check(request: dict[str, Any]) -> None:
         if request.get(field):
             raise faults.unsupported(f"EndpointConfig.{field}")
     check_capture(request)
+    check_asynchronous(request)
     variants = request["ProductionVariants"]
     names = [variant["VariantName"] for variant in variants]
     if len(set(names)) != len(names):

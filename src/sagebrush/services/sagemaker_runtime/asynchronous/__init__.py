@@ -1,0 +1,1 @@
+"""Asynchronous endpoints: requests wait in rows until an instance has room for them."""
