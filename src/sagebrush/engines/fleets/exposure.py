@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from sagebrush.engines.fleets.channel import Answer
-from sagebrush.engines.fleets.errors import ServerTimeoutError
+from sagebrush.engines.fleets.errors import ServerLostError, ServerTimeoutError
+from sagebrush.engines.fleets.streaming import StreamedAnswer
 from sagebrush.engines.injection import Injection
 
 _MESSAGE = "This error was injected by a fault."
@@ -27,6 +28,7 @@ class Exposure:
         """Do what strikes the server with this request; return the answer if that gives one.
 
         Raises:
+            ServerLostError: the process is gone, the request with it.
             ServerTimeoutError: the answer comes too late.
         """
         struck = self.injection.strikes(self.injection.models, self._account, self._target)
@@ -35,6 +37,7 @@ class Exposure:
             await self._hold_back(struck["model-delay"].options["delay_s"], timeout_s)
         if "model-crash" in struck:
             await die()
+            raise ServerLostError("the model server was ended by a fault")
         if "model-error" in struck:
             options = struck["model-error"].options
             body = options.get("message", _MESSAGE).encode()
@@ -49,3 +52,16 @@ class Exposure:
             self.delayed -= 1
         if delay_s >= timeout_s:
             raise ServerTimeoutError(f"no answer within {timeout_s:g} seconds")
+
+
+def streamed(answer: Answer) -> StreamedAnswer:
+    """Return a whole answer in the form of one that streams."""
+    passed_on = StreamedAnswer(_nobody)
+    lines = [f"HTTP/1.1 {answer.status} Injected", f"content-length: {len(answer.body)}"]
+    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+    passed_on.data_received("\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body)
+    return passed_on
+
+
+def _nobody() -> None:
+    """There is no connection to wait for."""

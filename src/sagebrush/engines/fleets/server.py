@@ -12,7 +12,7 @@ from pathlib import Path
 from sagebrush.base.errors import SagebrushError, StateError
 from sagebrush.engines.fleets.channel import Answer, ChannelPool, compose
 from sagebrush.engines.fleets.errors import FleetError, ServerTimeoutError, StartError
-from sagebrush.engines.fleets.exposure import Exposure
+from sagebrush.engines.fleets.exposure import Exposure, streamed
 from sagebrush.engines.fleets.streaming import StreamedAnswer
 from sagebrush.run.spec import ProcessSpec
 from sagebrush.run.supervisor import Handle, Supervisor
@@ -67,6 +67,8 @@ class ModelServer:
         self._watcher: asyncio.Task[None] | None = None
         self._answered = 0
         self.healthy = False
+        # Another number for every process that serves: what one of them knew, the next does not.
+        self.incarnation = 0
 
     @property
     def outstanding(self) -> int:
@@ -123,6 +125,10 @@ class ModelServer:
         Errors as `ChannelPool.stream`.
         """
         assert self._pool is not None, "a server is asked only when healthy"
+        if self.exposure is not None and self.exposure.injection.models:
+            struck = await self.exposure.suffer(self._die, timeout_s)
+            if struck is not None:
+                return streamed(struck)
         answer = await self._pool.stream(message, timeout_s)
         self._answered += 1
         return answer
@@ -197,6 +203,7 @@ class ModelServer:
         if self._pool is not None:
             self._pool.close()
         self._pool = pool
+        self.incarnation += 1
         self.healthy = True
 
     async def _watch(self, handle: Handle) -> None:

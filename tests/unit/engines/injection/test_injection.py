@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sagebrush.base.clock import ManualClock
-from sagebrush.engines.fleets.errors import ServerTimeoutError
-from sagebrush.engines.fleets.exposure import Exposure
+from sagebrush.engines.fleets.errors import ServerLostError, ServerTimeoutError
+from sagebrush.engines.fleets.exposure import Exposure, streamed
 from sagebrush.engines.injection import FaultError, Injection
 from sagebrush.store.database import Database
 
@@ -205,11 +205,24 @@ def test_a_model_suffers_one_of_each_kind(injection: Injection) -> None:
     injection.add({"kind": "model-crash", "target": "endpoint/a"})
     injection.add({"kind": "model-error", "target": "endpoint/a", "status": 418, "message": "no"})
     injection.add({"kind": "model-error", "target": "endpoint/a", "status": 500})
+    with pytest.raises(ServerLostError):
+        suffered(injection)
     answer, deaths = suffered(injection)
-    assert (answer.status, answer.body, deaths) == (418, b"no", 1)
-    answer, deaths = suffered(injection)
-    assert (answer.status, deaths) == (418, 0)
+    assert (answer.status, answer.body, deaths) == (418, b"no", 0)
     assert [fault["struck"] for fault in injection.shown()] == [2, 1, 2, 0]
+
+
+def test_a_crash_kills(injection: Injection) -> None:
+    injection.add({"kind": "model-crash", "target": "endpoint/a"})
+    deaths = []
+
+    async def die() -> None:
+        deaths.append(1)
+
+    exposure = Exposure(injection, ACCOUNT, "endpoint/a/blue")
+    with pytest.raises(ServerLostError):
+        asyncio.run(exposure.suffer(die, 5.0))
+    assert deaths == [1]
 
 
 def test_a_model_slower_than_it_may_be_times_out(injection: Injection) -> None:
@@ -221,3 +234,11 @@ def test_a_model_slower_than_it_may_be_times_out(injection: Injection) -> None:
 def test_a_model_that_nothing_strikes_answers_itself(injection: Injection) -> None:
     injection.add({"kind": "model-error", "target": "endpoint/b"})
     assert suffered(injection) == (None, 0)
+
+
+def test_an_injected_answer_streams_too(injection: Injection) -> None:
+    injection.add({"kind": "model-error", "target": "endpoint/a", "status": 503, "message": "no"})
+    answer, _ = suffered(injection)
+    passed_on = streamed(answer)
+    assert (passed_on.status, passed_on.headers["content-type"]) == (503, "text/plain")
+    assert asyncio.run(passed_on.whole(5.0)) == b"no"
