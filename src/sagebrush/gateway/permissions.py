@@ -46,6 +46,15 @@ _S3_ACTIONS = {
     "DeleteBucketTagging": "PutBucketTagging",
 }
 _PREFIXES = {"monitoring": "cloudwatch"}
+# Operations that need the permission of another one.
+_ACTIONS = {
+    "sns": {"PublishBatch": "Publish"},
+    "sqs": {
+        "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+        "DeleteMessageBatch": "DeleteMessage",
+        "SendMessageBatch": "SendMessage",
+    },
+}
 # Parameter that names the resource: the resource's part of its ARN.
 _RESOURCES = {
     "sagemaker": {
@@ -64,8 +73,9 @@ _RESOURCES = {
     "cloudwatch": {"AlarmName": "alarm:{}"},
     "ecr": {"repositoryName": "repository/{}"},
     "sqs": {"QueueName": "{}"},
+    "sns": {"Name": "{}"},
 }
-_ARN_MEMBERS = ("TopicArn", "TargetArn", "ResourceArn", "ResourceARN", "PolicyArn", "RoleArn")
+_ARN_MEMBERS = ("TopicArn", "ResourceArn", "ResourceARN", "PolicyArn", "RoleArn")
 _GLOBAL = frozenset({"iam", "s3"})
 
 
@@ -77,7 +87,8 @@ def required_permission(
         return f"s3:{_S3_ACTIONS.get(routed.operation, routed.operation)}", _s3_resource(parameters)
     signing_name = routed.operation_model.service.info.signing_name
     prefix = _PREFIXES.get(signing_name, signing_name)
-    return f"{prefix}:{routed.operation}", _resource(context, prefix, parameters)
+    action = _ACTIONS.get(prefix, {}).get(routed.operation, routed.operation)
+    return f"{prefix}:{action}", _resource(context, prefix, parameters)
 
 
 def _resource(context: Context, prefix: str, parameters: dict[str, Any]) -> str:
@@ -87,9 +98,11 @@ def _resource(context: Context, prefix: str, parameters: dict[str, Any]) -> str:
             return arn.replace(f":{context.region}:", "::") if prefix in _GLOBAL else arn
     if prefix == "sqs" and "QueueUrl" in parameters:
         return context.arn("sqs", str(parameters["QueueUrl"]).rpartition("/")[2])
-    if "SubscriptionArn" in parameters:
+    if prefix == "sns" and "SubscriptionArn" in parameters:
         # A subscription is its topic's: policies name the topic.
         return str(parameters["SubscriptionArn"]).rpartition(":")[0]
+    if prefix == "sns" and "TargetArn" in parameters:
+        return str(parameters["TargetArn"])
     key_id = parameters.get("KeyId", "")
     if prefix == "kms" and key_id:
         return _key_arn(context, key_id)

@@ -10,6 +10,9 @@ import pytest
 from sagebrush.gateway.permissions import required_permission
 from sagebrush.wire import load
 
+SNS = "arn:aws:sns:us-east-1:000000000000"
+SQS = "arn:aws:sqs:us-east-1:000000000000"
+
 
 @pytest.mark.parametrize(
     ("service", "operation", "parameters", "action", "resource"),
@@ -47,6 +50,18 @@ from sagebrush.wire import load
             {"KeyId": "alias/a"},
             "kms:Encrypt",
             "arn:aws:kms:us-east-1:000000000000:alias/a",
+        ),
+        ("sns", "CreateTopic", {"Name": "t"}, "sns:CreateTopic", f"{SNS}:t"),
+        ("sns", "PublishBatch", {"TopicArn": f"{SNS}:t"}, "sns:Publish", f"{SNS}:t"),
+        ("sns", "Publish", {"TargetArn": f"{SNS}:t"}, "sns:Publish", f"{SNS}:t"),
+        ("sns", "Unsubscribe", {"SubscriptionArn": f"{SNS}:t:k"}, "sns:Unsubscribe", f"{SNS}:t"),
+        ("sqs", "CreateQueue", {"QueueName": "q"}, "sqs:CreateQueue", f"{SQS}:q"),
+        (
+            "sqs",
+            "SendMessageBatch",
+            {"QueueUrl": "http://localhost/000000000000/q"},
+            "sqs:SendMessage",
+            f"{SQS}:q",
         ),
         ("cloudwatch", "PutMetricData", {"Namespace": "n"}, "cloudwatch:PutMetricData", "*"),
     ],
