@@ -17,7 +17,12 @@ def main(arguments: list[str] | None = None) -> int:
     from sagebrush.algorithms.serving import serve_main
 
     return serve_main(
-        options.algorithm, options.root, socket_path=options.socket, port=options.port
+        options.algorithm,
+        options.root,
+        socket_path=options.socket,
+        port=options.port,
+        models=options.models,
+        memory_bytes=options.memory_bytes,
     )
 
 
@@ -31,6 +36,10 @@ def _parser() -> argparse.ArgumentParser:
         if command == "serve":
             place = subparser.add_mutually_exclusive_group()
             place.add_argument("--socket", help="unix socket to listen on")
+            subparser.add_argument(
+                "--models", type=Path, help="serve many models, which come to lie below this folder"
+            )
+            subparser.add_argument("--memory-bytes", type=int, help="how much memory there is")
             place.add_argument("--port", type=int, help="port on 127.0.0.1, 8080 by default")
     return parser
 

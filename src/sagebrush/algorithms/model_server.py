@@ -7,6 +7,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import FrameType
 
@@ -36,9 +37,12 @@ class ModelServer:
     unexpectedly is logged with its traceback and answered with 500.
     """
 
-    def __init__(self, listener: socket.socket, predictor: Predictor, log: Log) -> None:
+    def __init__(
+        self, listener: socket.socket, predictor: Predictor, log: Log, default_accept: str = ""
+    ) -> None:
         self.predictor = predictor
         self.log = log
+        self._default_accept = default_accept
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._connections: set[_Connection] = set()
@@ -75,19 +79,23 @@ class ModelServer:
             waker.close()
             wakened.close()
 
-    def answer(self, head: Head, body: bytes) -> Answer:
-        """Status, content type and body that answer a request."""
+    def answer(self, head: Head, body: bytes) -> "Answer | Future[Answer]":
+        """Status, content type and body that answer a request, or will be there later."""
         if head.path == "/invocations":
-            return self._invoke(head, body) if head.method == "POST" else _not_allowed()
+            return (
+                self.invoke(self.predictor, head, body) if head.method == "POST" else _not_allowed()
+            )
         if head.path == "/ping":
             return (200, _TEXT, b"") if head.method in ("GET", "HEAD") else _not_allowed()
         if head.path == "/execution-parameters":
             return self._execution_parameters() if head.method == "GET" else _not_allowed()
         return 404, _TEXT, b"not found"
 
-    def _invoke(self, head: Head, body: bytes) -> Answer:
+    def invoke(self, predictor: Predictor, head: Head, body: bytes) -> Answer:
+        """What a model answers to a request."""
+        accept = self._default_accept if head.accept in ("", "*/*") else head.accept
         try:
-            payload, content_type = self.predictor.invoke(body, head.content_type, head.accept)
+            payload, content_type = predictor.invoke(body, head.content_type, accept or head.accept)
         except InferenceError as error:
             return error.status, _TEXT, error.message.encode()
         except Exception as error:  # noqa: BLE001 - a failed prediction must not end the server
@@ -118,6 +126,10 @@ class ModelServer:
         """Call back when the connection has these events, and for no others."""
         self._selector.modify(connection.socket, events, callback)
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call back from the serving thread; any thread may ask for it."""
+        raise NotImplementedError("this server has nothing that answers later")
+
     def forget(self, connection: "_Connection") -> None:
         """Close the connection."""
         self._selector.unregister(connection.socket)
@@ -145,7 +157,7 @@ class ModelServer:
 class _Connection:
     """One client: the requests it sends and what it has not yet read of the responses."""
 
-    __slots__ = ("_closing", "_parser", "_server", "_unsent", "socket")
+    __slots__ = ("_closing", "_parser", "_server", "_unsent", "_waiting", "socket")
 
     def __init__(self, accepted: socket.socket, server: ModelServer) -> None:
         self.socket = accepted
@@ -153,11 +165,12 @@ class _Connection:
         self._parser = RequestParser()
         self._unsent: list[memoryview] = []
         self._closing = False
+        self._waiting = False
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing of a request or a response is under way."""
-        return not self._unsent and self._parser.is_idle
+        return not self._unsent and not self._waiting and self._parser.is_idle
 
     def receive(self) -> None:
         """Read what has arrived and answer the requests it completes."""
@@ -176,17 +189,31 @@ class _Connection:
     def _answer_requests(self) -> None:
         parser = self._parser
         try:
-            while not self._unsent and not self._closing:
+            while not self._unsent and not self._closing and not self._waiting:
                 request = parser.next_request()
                 if request is None:
                     if parser.take_continue():
                         self._send(CONTINUE)
                     return
                 head, body = request
-                status, content_type, payload = self._server.answer(head, body)
-                self._respond(status, content_type, payload, head.keep_alive)
+                answer = self._server.answer(head, body)
+                if isinstance(answer, Future):
+                    self._respond_later(answer, head)
+                else:
+                    self._respond(*answer, head.keep_alive)
         except ProtocolError as error:
             self._respond(error.status, _TEXT, error.message.encode(), keep_alive=False)
+
+    def _respond_later(self, future: "Future[Answer]", head: Head) -> None:
+        self._waiting = True
+
+        def resume() -> None:
+            self._waiting = False
+            if self.socket.fileno() >= 0:
+                self._respond(*future.result(), head.keep_alive)
+                self._answer_requests()
+
+        future.add_done_callback(lambda _: self._server.call_soon(resume))
 
     def _respond(self, status: int, content_type: str, payload: bytes, keep_alive: bool) -> None:
         self._closing = not keep_alive

@@ -7,22 +7,21 @@ import gc
 import os
 import socket
 import traceback
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sagebrush.algorithms import card_of
 from sagebrush.algorithms.card import load_attribute
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.loaded_models import Load, LoadedModels, budget_of
 from sagebrush.algorithms.logs import Log
 from sagebrush.algorithms.model_server import ModelServer
+from sagebrush.algorithms.multi_model_server import MultiModelServer
 from sagebrush.algorithms.predictor import BatchTransformer, Predictor
 
 __all__ = ["BatchTransformer", "Predictor", "serve_main"]
 
 DEFAULT_PORT = 8080
 LISTEN_BACKLOG = 256
-
-Load = Callable[[Path, Mapping[str, str]], Predictor]
 
 
 def serve_main(
@@ -31,8 +30,12 @@ def serve_main(
     *,
     socket_path: str | None = None,
     port: int | None = None,
+    models: Path | None = None,
+    memory_bytes: int | None = None,
 ) -> int:
     """Serve the model in ``root/model`` until SIGTERM; returns the exit code.
+
+    With ``models`` serve many below that folder instead, loaded on demand within ``memory_bytes``.
 
     Listens on the unix socket if one is given, else on 127.0.0.1 at the port (8080 if unsaid), only
     once the model is loaded. 0 after a drained stop, 1 when the model cannot be loaded; the log on
@@ -41,14 +44,24 @@ def serve_main(
     log = Log()
     try:
         load: Load = load_attribute(card_of(algorithm).load)
-        predictor = load(root / "model", os.environ)
+        if models is None:
+            predictor = load(root / "model", os.environ)
     except ClientError as error:
         log.error(f"Customer Error: {error}")
         return 1
     except Exception:  # noqa: BLE001 - the boundary where a defect becomes a failed start
         log.error(f"The model cannot be loaded:\n{traceback.format_exc().rstrip()}")
         return 1
-    server = ModelServer(_listen(socket_path, port), predictor, log)
+    accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "")
+    server: ModelServer
+    if models is None:
+        server = ModelServer(_listen(socket_path, port), predictor, log, accept)
+    else:
+        budget = budget_of(os.environ)
+        shelf = LoadedModels(
+            load, os.environ, models, log, limit_bytes=memory_bytes, budget_bytes=budget
+        )
+        server = MultiModelServer(_listen(socket_path, port), shelf, log, accept)
     # What is loaded stays; the collector need not look at it during requests.
     gc.collect()
     gc.freeze()

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sagebrush.algorithms.errors import ClientError, InferenceError
+from sagebrush.algorithms.formats.answered_rows import (
+    answered_instances,
+    answered_records,
+    answered_values,
+    is_answered,
+)
 from sagebrush.algorithms.formats.batch import stack_features
 from sagebrush.algorithms.formats.csv import parse_csv
 from sagebrush.algorithms.formats.media_type import MediaType, negotiate
@@ -141,7 +147,7 @@ def _decode_json(body: bytes, media: MediaType) -> InferenceInput:  # noqa: ARG0
     document = _loads(body)
     if not isinstance(document, dict):
         raise TypeError("the body must be an object with 'instances'")
-    instances = document["instances"]
+    instances = document["instances"] if "instances" in document else answered_instances(document)
     if not isinstance(instances, list):
         raise TypeError("'instances' must be a list")
     return InferenceInput(_rows(instances, b"null" in body))
@@ -173,7 +179,14 @@ def _decode_csv(body: bytes, media: MediaType) -> InferenceInput:
 
 
 def _decode_recordio(body: bytes, media: MediaType) -> InferenceInput:  # noqa: ARG001
-    records = decode(body, "the request")
+    try:
+        records = decode(body, "the request")
+    except ClientError:
+        answered = answered_records(body)
+        if answered is None:
+            raise
+        rows, strings = answered
+        return InferenceInput(rows, strings if any(strings) else ())
     if not records.batch.rows:
         raise ValueError("the body is empty")
     return InferenceInput(records.batch.features, records.passthrough)
@@ -209,7 +222,10 @@ def _dense_values(instance: Any) -> list[float] | None:
         return instance
     if not isinstance(instance, dict):
         raise TypeError("an instance must be an object or a list")
-    values = instance["features"] if "features" in instance else instance["data"]
+    if "features" in instance:
+        values = instance["features"]
+    else:
+        values = answered_values(instance) if is_answered(instance) else instance["data"]
     if isinstance(values, dict):
         values = values["features"]
         if isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""Models: an image and the artefact it serves."""
+"""Models: images and the artefacts they serve."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker.hosting import records
-from sagebrush.services.sagemaker.hosting.containers import check_container, container_of
+from sagebrush.services.sagemaker.hosting.containers import check_model
 from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name"}
 
 
 def create_model(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Keep a model whose image and artefact exist."""
-    check_container(context, container_of(request))
+    """Keep a model whose images and artefacts exist."""
+    check_model(context, request)
     resource = records.insert(context, records.MODEL, request["ModelName"], request)
     add_tags(context.db, resource.arn, request.get("Tags", []))
     return {"ModelArn": resource.arn}

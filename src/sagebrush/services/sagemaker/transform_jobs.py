@@ -10,7 +10,7 @@ from typing import Any
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults, tagging
 from sagebrush.services.sagemaker.hosting import records as hosting_records
-from sagebrush.services.sagemaker.hosting.containers import container_of
+from sagebrush.services.sagemaker.hosting.containers import containers_of, is_multi_model
 from sagebrush.services.sagemaker.transform import records
 from sagebrush.services.sagemaker.transform.descriptions import (
     describe,
@@ -31,7 +31,7 @@ def create_transform_job(context: Context, request: dict[str, Any]) -> dict[str,
     model = hosting_records.get(context, hosting_records.MODEL, request["ModelName"])
     check_transform_request(context, request, model.request.get("ExecutionRoleArn", ""))
     progress = Progress(
-        container=container_of(model.request),
+        containers=_containers(model.request),
         isolated=model.request.get("EnableNetworkIsolation", False),
     )
     scope = (context.account, context.region)
@@ -75,6 +75,18 @@ def stop_transform_job(context: Context, request: dict[str, Any]) -> dict[str, A
         records.change(context.db, job.id, apply)
         runner_of(context.platform).wake()
     return {}
+
+
+def _containers(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the containers of a model that a job can use."""
+    containers = containers_of(model)
+    if any(map(is_multi_model, containers)):
+        raise faults.invalid("Batch transform does not support containers in MultiModel mode.")
+    if model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
+        raise faults.invalid(
+            "Batch transform does not support models with InferenceExecutionConfig Mode Direct."
+        )
+    return containers
 
 
 def _require(context: Context, name: str) -> TransformJob:

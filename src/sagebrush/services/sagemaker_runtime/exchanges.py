@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
-from sagebrush.engines.fleets import Answer, FleetError, Instance, Variant, compose
+from sagebrush.engines.fleets import Answer, FleetError, Instance, ServerLostError, Variant, compose
 from sagebrush.services.container_chain import Link, Message, ask_in_turn
 from sagebrush.services.sagemaker_runtime.sessions import SESSION_HEADER
 from sagebrush.services.sagemaker_runtime.targets import check_targets
@@ -14,6 +14,7 @@ from sagebrush.services.served import LoadRefusedError, Served, ServedContainer
 TIMEOUT_S = 60.0
 # What one container of a pipeline may pass on to the next (inference-pipeline-troubleshoot.md).
 _PASSED_ON_BYTES = 5 << 20
+_NOT_LOADED = 404
 _TARGET_MODEL_HEADER = "x-amzn-sagemaker-target-model"
 # Members of InvokeEndpoint that the model server sees, and the headers they become.
 _PASSED_HEADERS = {
@@ -94,12 +95,18 @@ class Exchange:
         models = served.many_models
         if models is not None and "TargetModel" in request:
             instance = models.choose(variant, instance, request["TargetModel"])
+            self.instance_key = instance.key
         async with AsyncExitStack() as stack:
             try:
                 links = [await self._link(stack, each, instance) for each in containers]
             except LoadRefusedError as error:
                 return Reply(error.answer, error.container)
-            return Reply(*await ask_in_turn(links, message, self._timeout_s, _PASSED_ON_BYTES))
+            incarnations = [link.server.incarnation for link in links]
+            reply = await ask_in_turn(links, message, self._timeout_s, _PASSED_ON_BYTES)
+        now = [link.server.incarnation for link in links]
+        if reply.answer.status == _NOT_LOADED and models is not None and now != incarnations:
+            raise ServerLostError("the model was loaded in a process that has ended")
+        return Reply(*reply)
 
     async def _link(
         self, stack: AsyncExitStack, container: ServedContainer, instance: Instance

@@ -18,7 +18,13 @@ from sagebrush.services.sagemaker.hosting.model_data import lay_out_model
 from sagebrush.services.sagemaker.hosting.multi_model.models import VariantModels
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.serving import Placement, specification
-from sagebrush.services.sagemaker.hosting.variants import container_keys, fleet_of, name_of, present
+from sagebrush.services.sagemaker.hosting.variants import (
+    container_keys,
+    fleet_of,
+    is_shadow,
+    name_of,
+    present,
+)
 from sagebrush.services.sagemaker.runtimes import runtime_of
 from sagebrush.services.served import SOLE_CONTAINER, Served, ServedContainer
 
@@ -62,6 +68,7 @@ class Planner:
             variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_TIMEOUT_S),
             _STRATEGIES[routing],
             _served(self._platform, endpoint, state, item),
+            shadow=is_shadow(item),
         )
 
     def model_folders(self, endpoint: Resource, state: dict[str, Any]) -> list[Path]:
@@ -138,5 +145,6 @@ def _served(
         item["variant"],
         tuple(containers),
         item["mode"] == "Direct",
-        endpoint.created,
+        created=endpoint.created,
+        is_shadow=is_shadow(item),
     )

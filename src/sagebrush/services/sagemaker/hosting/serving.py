@@ -12,11 +12,13 @@ from sagebrush.engines.fleets import MEMBER_NAME, SOCKET_NAME
 from sagebrush.run.spec import Access, Entry, Limits, Member, Mount, ProcessSpec
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import images
+from sagebrush.services.sagemaker.hosting.containers import is_multi_model
 from sagebrush.services.sagemaker.instances import Instance, instance_of
 from sagebrush.services.sagemaker.jobs.hosts import machine_cpu_count, machine_memory_bytes
 from sagebrush.services.sagemaker.runtimes import Runtime
 
 CONTAINER_ROOT = "/opt/ml"
+MODELS_ROOT = f"{CONTAINER_ROOT}/models"
 _RUN = f"{CONTAINER_ROOT}/run"
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 _GRACE_S = 30.0
@@ -42,20 +44,29 @@ def specification(
     image = images.resolved(placement.container["Image"])
     size = instance_of(placement.variant["InstanceType"]) or Instance(1, 1 << 30)
     cpu_count = min(size.cpu_count, machine_cpu_count())
+    memory_bytes = min(size.memory_bytes, machine_memory_bytes())
     arguments = [
         *("serve", image.card.name, "--root", CONTAINER_ROOT),
         *("--socket", f"{_RUN}/{SOCKET_NAME}"),
     ]
+    has_many = is_multi_model(placement.container)
+    if has_many:
+        arguments += ["--models", MODELS_ROOT, "--memory-bytes", str(memory_bytes)]
 
     def make(directory: Path) -> ProcessSpec:
         root = directory / "ml"
-        (root / "run").mkdir(parents=True, exist_ok=True)
-        (root / "model").mkdir(exist_ok=True)
-        mounts = (
+        model = f"{CONTAINER_ROOT}/model"
+        for name in ("run", "model", *(["models"] if has_many else [])):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        mounts: tuple[Mount, ...] = (
             Mount(str(root), CONTAINER_ROOT, Access.READ_WRITE),
-            Mount(str(placement.model_folder), f"{CONTAINER_ROOT}/model", Access.READ_ONLY),
+            Mount(str(placement.model_folder), model, Access.READ_ONLY),
             Mount(str(directory / "run"), _RUN, Access.READ_WRITE),
         )
+        if has_many:
+            models = models_folder(directory.parent)
+            models.mkdir(exist_ok=True)
+            mounts += (Mount(str(models), MODELS_ROOT, Access.READ_ONLY),)
         member = Member(
             name=MEMBER_NAME,
             entry=Entry("sagebrush.algorithms.__main__:main", {"arguments": arguments}),
@@ -71,11 +82,16 @@ def specification(
             interpreter=runtime.interpreter,
             hidden=(str(platform.settings.data_dir.absolute()),),
             network=not placement.network_isolation,
-            limits=Limits(min(size.memory_bytes, machine_memory_bytes()), float(cpu_count)),
+            limits=Limits(memory_bytes, float(cpu_count)),
             grace_s=_GRACE_S,
         )
 
     return make
+
+
+def models_folder(server_folder: Path) -> Path:
+    """Return where the models of a multi-model server lie: its processes come and go, they stay."""
+    return server_folder / "models"
 
 
 def _environment(platform: Platform, placement: Placement, cpu_count: int) -> dict[str, str]:
@@ -91,6 +107,8 @@ def _environment(platform: Platform, placement: Placement, cpu_count: int) -> di
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
     }
+    if is_multi_model(placement.container):
+        own["SAGEMAKER_MULTI_MODEL"] = "true"
     if not placement.network_isolation:
         own |= {
             "AWS_ENDPOINT_URL": platform.settings.endpoint,

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sagebrush.base.errors import ConfigurationError
 from sagebrush.engines.fleets.server import end_leftover
@@ -15,6 +15,8 @@ from sagebrush.engines.objects import BucketNotFound, ObjectNotFound
 from sagebrush.run.environments import BuildError
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import images
+from sagebrush.services.sagemaker.capacity import require_hosts
+from sagebrush.services.sagemaker.hosting.containers import names_of
 from sagebrush.services.sagemaker.hosting.model_data import ModelDataError, lay_out_model
 from sagebrush.services.sagemaker.jobs.errors import JobFailure
 from sagebrush.services.sagemaker.runtimes import Runtime, runtime_of
@@ -23,7 +25,7 @@ from sagebrush.services.sagemaker.transform.capture import capture, start_text
 from sagebrush.services.sagemaker.transform.errors import FileFailure, bad_data
 from sagebrush.services.sagemaker.transform.files import FileTransform
 from sagebrush.services.sagemaker.transform.inputs import list_inputs, output_location
-from sagebrush.services.sagemaker.transform.instances import TransformInstance
+from sagebrush.services.sagemaker.transform.instances import PlacedContainer, TransformInstance
 from sagebrush.services.sagemaker.transform.logs import InstanceLogs
 from sagebrush.services.sagemaker.transform.processing import processing_of
 from sagebrush.services.sagemaker.transform.records import InputFile, TransformJob
@@ -113,6 +115,7 @@ class TransformRun:
 
     async def _transform(self, job: TransformJob) -> None:
         self._require_bucket(job)
+        require_hosts(self._platform, job.account, f"transform-job/{job.name}")
         await asyncio.to_thread(self._make_folders)
         instances = await self._instances(job)
         try:
@@ -140,24 +143,31 @@ class TransformRun:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     async def _instances(self, job: TransformJob) -> list[TransformInstance]:
-        runtime = await self._runtime(job)
-        model = self.folder / "model"
-        try:
-            await lay_out_model(self._platform, job.progress.container, model)
-        except ModelDataError as error:
-            raise JobFailure(f"ClientError: {error}") from error
+        containers = [
+            await self._container(job, number, name)
+            for number, name in enumerate(names_of(job.progress.containers))
+        ]
         # An instance that gets no file has nothing to do but to start.
         wanted = job.request["TransformResources"]["InstanceCount"]
         files = sum(records.file_counts(self._db, job.id).values())
         return [
-            TransformInstance(
-                self._platform, job, ordinal, self.folder / f"s{ordinal}", model, runtime
-            )
+            TransformInstance(self._platform, job, ordinal, self.folder / f"s{ordinal}", containers)
             for ordinal in range(min(wanted, files))
         ]
 
-    async def _runtime(self, job: TransformJob) -> Runtime:
-        environment = images.resolved(job.progress.container["Image"]).environment
+    async def _container(self, job: TransformJob, number: int, name: str) -> PlacedContainer:
+        """Lay a container's model out."""
+        definition = job.progress.containers[number]
+        runtime = await self._runtime(job, definition)
+        model = self.folder / ("model" if number == 0 else f"model{number}")
+        try:
+            await lay_out_model(self._platform, definition, model)
+        except ModelDataError as error:
+            raise JobFailure(f"ClientError: {error}") from error
+        return PlacedContainer(name, definition, model, runtime)
+
+    async def _runtime(self, job: TransformJob, container: dict[str, Any]) -> Runtime:
+        environment = images.resolved(container["Image"]).environment
         logs = InstanceLogs(self._platform, job, 0)
         try:
             return await runtime_of(self._platform, environment, lambda line: logs.tell([line]))

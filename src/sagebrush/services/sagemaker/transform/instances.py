@@ -1,15 +1,19 @@
-"""One instance of a transform job: a model server process and the requests sent to it."""
+"""One instance of a transform job: its model server processes and the requests sent to them."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from sagebrush.engines.fleets import (
     Answer,
+    Exposure,
+    Instance,
     ModelServer,
     ServerLostError,
     ServerTimeoutError,
@@ -18,6 +22,7 @@ from sagebrush.engines.fleets import (
 )
 from sagebrush.engines.fleets.errors import FleetError, NobodyListensError
 from sagebrush.run.families import StartError as ProcessStartError
+from sagebrush.services.container_chain import Link, Message, ask_in_turn
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting.serving import Placement, specification
 from sagebrush.services.sagemaker.jobs.errors import JobFailure
@@ -38,8 +43,17 @@ _DETAIL_CHARACTERS = 1024
 _ADVICE = compose("GET", "/execution-parameters", ())
 
 
+class PlacedContainer(NamedTuple):
+    """A container of the job's model; its name is empty where there is only one."""
+
+    name: str
+    definition: dict[str, Any]
+    model_folder: Path
+    runtime: Runtime
+
+
 class TransformInstance:
-    """A model server of a job, started again when it dies."""
+    """The model servers of a job that answer one after another, started again when they die."""
 
     def __init__(
         self,
@@ -47,52 +61,63 @@ class TransformInstance:
         job: TransformJob,
         ordinal: int,
         folder: Path,
-        model_folder: Path,
-        runtime: Runtime,
+        containers: Sequence[PlacedContainer],
     ) -> None:
         self.ordinal = ordinal
         self.logs = InstanceLogs(platform, job, ordinal)
-        self._server = ModelServer(
-            platform.supervisor,
-            folder,
-            specification(platform, _placement(job, model_folder), runtime),
-            self.logs.server_started,
-            self.logs.server_ended,
-        )
+        servers = {
+            container.name: ModelServer(
+                platform.supervisor,
+                folder if number == 0 else folder.with_name(f"{folder.name}c{number}"),
+                specification(platform, _placement(job, container), container.runtime),
+                functools.partial(self.logs.server_started, container.name),
+                self.logs.server_ended,
+            )
+            for number, container in enumerate(containers)
+        }
+        target = f"transform-job/{job.name}"
+        for server in servers.values():
+            server.exposure = Exposure(platform.injection, job.account, target)
+        self._instance = Instance(ordinal, servers)
+        self._links = [Link(name, server) for name, server in servers.items()]
         source, output = job.request["TransformInput"], job.request["TransformOutput"]
-        given = (("content-type", source.get("ContentType")), ("accept", output.get("Accept")))
-        self._headers = [(name, value) for name, value in given if value]
+        self._content_type: str | None = source.get("ContentType") or None
+        self._accept: str | None = output.get("Accept") or None
         self._alone = asyncio.Lock()
         self._sampling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Take over the process an earlier server left, or start one.
+        """Take over the processes an earlier server left, or start them.
 
         Raises:
-            JobFailure: it does not become healthy.
+            JobFailure: they do not become healthy.
         """
-        self.logs.open()
+        self.logs.open([link.name for link in self._links])
         try:
-            await self._server.start(_START_TIMEOUT_S)
+            await self._instance.start(_START_TIMEOUT_S)
         except ProcessStartError as error:
             raise JobFailure(f"InternalServerError: {error}") from error
         except StartError as error:
             raise JobFailure(
-                "AlgorithmError: Model container failed to respond to ping; Please ensure /ping"
-                f" endpoint is implemented and responds with an HTTP 200 status code: {error}"
+                f"AlgorithmError: Model container{_named(error)} failed to respond to ping; Please"
+                " ensure /ping endpoint is implemented and responds with an HTTP 200 status code:"
+                f" {error}"
             ) from error
         self._sampling = asyncio.create_task(self._sample())
 
     async def stop(self) -> None:
-        """End the process."""
+        """End the processes."""
         if self._sampling is not None:
             self._sampling.cancel()
-        await self._server.stop(_STOP_GRACE_S)
+        await self._instance.stop(_STOP_GRACE_S)
 
     async def advice(self) -> dict[str, Any]:
-        """Return what the container answers to /execution-parameters; nothing if it has none."""
+        """Return what the container answers to /execution-parameters; nothing if it has none.
+
+        Of several containers the first is asked: it is the one that gets the payloads.
+        """
         try:
-            answer = await self._server.request(_ADVICE, _ADVICE_TIMEOUT_S)
+            answer = await self._instance.sole.request(_ADVICE, _ADVICE_TIMEOUT_S)
         except FleetError:
             return {}
         if answer.status != 200:
@@ -109,7 +134,7 @@ class TransformInstance:
         Raises:
             FileFailure: it refuses the payload, or fails it more often than it may.
         """
-        message = compose("POST", "/invocations", self._headers, payload)
+        message = Message(self._content_type, self._accept, (), payload)
         failure = await self._attempt(message, settings.timeout_s)
         if isinstance(failure, bytes):
             return failure
@@ -125,7 +150,7 @@ class TransformInstance:
                 failure = again
         raise failure
 
-    async def _attempt(self, message: bytes, timeout_s: float) -> bytes | FileFailure:
+    async def _attempt(self, message: Message, timeout_s: float) -> bytes | FileFailure:
         try:
             answer = await self._answer(message, timeout_s)
         except ServerTimeoutError as error:
@@ -138,8 +163,8 @@ class TransformInstance:
             )
         return answer.body if 200 <= answer.status < 300 else _refusal(answer)
 
-    async def _answer(self, message: bytes, timeout_s: float) -> Answer:
-        """Send a message to the process once it serves.
+    async def _answer(self, message: Message, timeout_s: float) -> Answer:
+        """Send a message through the processes once they serve.
 
         A connection that ended may have done so before the message came, so it is sent once more;
         ending again, it is taken for the message's doing.
@@ -147,7 +172,7 @@ class TransformInstance:
         for is_last in (False, True):
             await self._until_healthy()
             try:
-                return await self._server.request(message, timeout_s)
+                return (await ask_in_turn(self._links, message, timeout_s)).answer
             except NobodyListensError:
                 if is_last:
                     raise
@@ -157,7 +182,7 @@ class TransformInstance:
     async def _until_healthy(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _START_TIMEOUT_S
-        while not self._server.healthy:
+        while not self._instance.healthy:
             if loop.time() > deadline:
                 raise ServerLostError("the model server does not come back")
             await asyncio.sleep(_HEALTH_POLL_S)
@@ -167,7 +192,7 @@ class TransformInstance:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _NOTICE_S
         while loop.time() < deadline:
-            if not self._server.healthy:
+            if not self._instance.healthy:
                 return
             await asyncio.sleep(_HEALTH_POLL_S)
 
@@ -186,8 +211,13 @@ def _refusal(answer: Answer) -> FileFailure:
     )
 
 
-def _placement(job: TransformJob, model_folder: Path) -> Placement:
-    container = job.progress.container
+def _named(error: StartError) -> str:
+    names = ", ".join(filter(None, error.containers))
+    return f" {names}" if names else ""
+
+
+def _placement(job: TransformJob, placed: PlacedContainer) -> Placement:
+    container = placed.definition
     variables: dict[str, str] = (
         container.get("Environment", {})
         | job.request.get("Environment", {})
@@ -200,5 +230,5 @@ def _placement(job: TransformJob, model_folder: Path) -> Placement:
         {"InstanceType": job.request["TransformResources"]["InstanceType"]},
         container | {"Environment": variables},
         job.progress.isolated,
-        model_folder,
+        placed.model_folder,
     )

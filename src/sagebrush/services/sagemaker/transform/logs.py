@@ -21,7 +21,7 @@ NAMESPACE = "/aws/sagemaker/TransformJobs"
 
 
 class InstanceLogs:
-    """The streams and metrics of one instance: the container's output, and the data log."""
+    """The streams and metrics of one instance: its containers' output, and the data log."""
 
     def __init__(self, platform: Platform, job: TransformJob, ordinal: int) -> None:
         self._platform = platform
@@ -34,14 +34,16 @@ class InstanceLogs:
             1, 1 << 30
         )
         self._memory_bytes = min(size.memory_bytes, machine_memory_bytes())
-        self._directory: Path | None = None
+        # The directory of the process of each container; when it was looked at, what was used.
+        self._directories: dict[str, Path] = {}
         self._before: tuple[float, float] | None = None
 
-    def open(self) -> None:
-        """Make the container's stream, so that clients find it before the first line."""
-        self._platform.logs.ensure_stream(
-            self._job.account, self._job.region, LOG_GROUP, self._stream
-        )
+    def open(self, containers: Sequence[str]) -> None:
+        """Make the containers' streams, so that clients find them before the first line."""
+        for container in containers:
+            self._platform.logs.ensure_stream(
+                self._job.account, self._job.region, LOG_GROUP, self._stream_of(container)
+            )
 
     def tell(self, lines: Sequence[str]) -> None:
         """Add lines to the data log."""
@@ -49,29 +51,37 @@ class InstanceLogs:
         head = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}:[sagemaker logs]: "
         self._logs.put(f"{self._stream}/data-log", [head + line for line in lines])
 
-    def server_started(self, directory: Path) -> None:
-        """Follow a process's output."""
-        self._directory, self._before = directory, None
-        self._logs.begin(self._stream, directory)
+    def server_started(self, container: str, directory: Path) -> None:
+        """Follow the output of a container's process."""
+        self._directories[container] = directory
+        self._before = None
+        self._logs.begin(self._stream_of(container), directory)
 
     async def server_ended(self, directory: Path) -> None:
         """Store the last of a process's output, and its use of the machine over its life."""
-        if self._directory == directory:
-            self._directory = None
-            self._conclude(directory)
+        for container, present in list(self._directories.items()):
+            if present == directory:
+                del self._directories[container]
+                self._before = None
+                self._conclude(directory)
         await self._logs.end(directory)
 
     def sample(self) -> None:
-        """Store the process's use of CPUs since the last sample, and its memory now."""
-        record = self._directory and read_shim(self._directory)
-        if not record:
+        """Store the processes' use of CPUs since the last sample, and their memory now."""
+        records = [read_shim(directory) for directory in self._directories.values()]
+        members = [record.get("members", {}) for record in records if record]
+        running = [pid for each in members for pid in each.values()]
+        if not running or not all(records):
             return
         now = self._platform.clock.now()
-        used = [tree_usage(pid) for pid in record.get("members", {}).values()]
+        used = [tree_usage(pid) for pid in running]
         cpu_s, resident_bytes = sum(each[0] for each in used), sum(each[1] for each in used)
         if self._before is not None and now > self._before[0]:
             self._put((cpu_s - self._before[1]) / (now - self._before[0]), resident_bytes)
         self._before = now, cpu_s
+
+    def _stream_of(self, container: str) -> str:
+        return f"{self._stream}/{container}" if container else self._stream
 
     def _conclude(self, directory: Path) -> None:
         ended = read_exit(directory)

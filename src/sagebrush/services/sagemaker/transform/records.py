@@ -34,12 +34,12 @@ WAITING, DONE, STORED, FAILED = "Waiting", "Done", "Stored", "Failed"
 class Progress:
     """What became of a job, beside its status.
 
-    `container` is the model's container definition as it was when the job was created, `isolated`
-    whether it is cut off from the network. `listed` says that the job's files are all in rows,
-    `log_epoch` is the suffix of its log streams.
+    `containers` are the model's container definitions as they were when the job was created,
+    `isolated` says whether they are cut off from the network. `listed` says that the job's files
+    are all in rows, `log_epoch` is the suffix of its log streams.
     """
 
-    container: dict[str, Any] = field(default_factory=dict)
+    containers: list[dict[str, Any]] = field(default_factory=list)
     isolated: bool = False
     failure_reason: str | None = None
     listed: bool = False

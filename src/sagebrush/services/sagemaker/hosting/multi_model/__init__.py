@@ -1,0 +1,1 @@
+"""Many models behind one container: fetched, loaded, kept and given up as requests ask for them."""
