@@ -12,6 +12,7 @@ from sagebrush.engines.fleets import Variant
 from sagebrush.engines.metrics import MetricDatum, StatisticSet
 from sagebrush.services.minute_sums import flush_minute_sums
 from sagebrush.services.platform import Context, Platform
+from sagebrush.services.served import Served
 
 _NAMESPACE = "AWS/SageMaker"
 _FLUSH_INTERVAL_S = 5.0
@@ -22,12 +23,13 @@ _log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
-    """Whose metrics: one variant of one endpoint."""
+    """Whose metrics: one variant of one endpoint, as one of its configurations has it."""
 
     account: str
     region: str
     endpoint: str
     variant: str
+    config: str
 
 
 class Outcome(NamedTuple):
@@ -64,9 +66,17 @@ class _Sums:
             self.errors_5xx += status >= 500
 
     def data(self, place: Place, minute: int) -> Iterator[MetricDatum]:
-        """Yield the minute's metrics."""
+        """Yield the minute's metrics, of the variant and of the variant in its configuration.
+
+        The latter let an alarm watch the new fleet of a deployment alone, or the old one
+        (deployment-guardrails-configuration.md).
+        """
+        variant = {"EndpointName": place.endpoint, "VariantName": place.variant}
+        for dimensions in (variant, variant | {"EndpointConfigName": place.config}):
+            yield from self._data(dimensions, minute)
+
+    def _data(self, dimensions: dict[str, str], minute: int) -> Iterator[MetricDatum]:
         count = self.shares.count
-        dimensions = {"EndpointName": place.endpoint, "VariantName": place.variant}
         for name, unit, statistics in (
             ("Invocations", "None", StatisticSet(count, count, 1.0, 1.0)),
             ("InvocationsPerInstance", "None", self.shares.statistics()),
@@ -140,7 +150,8 @@ def count(context: Context, name: str, variant: Variant, status: int, started: f
     """Count an invocation of a variant that the model was asked at `started` (perf_counter)."""
     ended = time.perf_counter()
     model_s, total_s = ended - started, ended - context.began
-    place = Place(context.account, context.region, name, variant.name)
+    served: Served = variant.traits
+    place = Place(context.account, context.region, name, variant.name, served.config_name)
     outcome = Outcome(status, model_s, total_s, variant.healthy_count)
     metrics_of(context.platform).count(place, context.now, outcome)
 
