@@ -82,6 +82,10 @@ class Served:
     direct: bool = False
     # When the endpoint was created: what tells it from an earlier one of its name.
     created: float = 0.0
+    # Whether it only gets copies of requests, whose answers nobody sees.
+    is_shadow: bool = False
+    # The variant that gets copies of the requests to this one.
+    shadow: str | None = field(init=False)
     # Whether an invocation is nothing but a request to one model server and its answer.
     plain: bool = field(init=False)
     # Whether what it is asked and answers may have to be captured.
@@ -95,6 +99,9 @@ class Served:
     def __post_init__(self) -> None:
         """Find out once what every request would have to ask."""
         object.__setattr__(self, "plain", len(self.containers) == 1 and not self.many_models)
+        shadows = () if self.is_shadow else self.config.get("ShadowProductionVariants", ())
+        name = shadows[0]["VariantName"] if shadows else None
+        object.__setattr__(self, "shadow", name)
         capture = self.config.get("DataCaptureConfig", {"EnableCapture": False})
         object.__setattr__(self, "captured", capture.get("EnableCapture", True))
 

@@ -52,6 +52,7 @@ class VariantPlan:
     start_timeout_s: float
     strategy: Strategy = Strategy.LEAST_OUTSTANDING
     traits: Any = None
+    shadow: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Fleets:
         variants = []
         starting = []
         for plan in plans:
-            variant = Variant(plan.name, plan.weight, [], plan.strategy, plan.traits)
+            variant = Variant(plan.name, plan.weight, [], plan.strategy, plan.traits, plan.shadow)
             variants.append(variant)
             for ordinal in range(plan.instance_count):
                 instance = self._instance(name, plan, ordinal, observer)

@@ -34,6 +34,8 @@ class Variant:
     instances: list[Instance] = field(default_factory=list)
     strategy: Strategy = Strategy.LEAST_OUTSTANDING
     traits: Any = None
+    # A shadow takes no traffic of its own; its weight is for whoever copies requests to it.
+    shadow: bool = False
     turn: int = 0
 
     @property
@@ -113,7 +115,10 @@ class Router:
     @property
     def weights(self) -> dict[str, float]:
         """The variants' shares of the traffic, on any scale."""
-        return {variant.name: variant.weight for variant in self._variants.values()}
+        return {
+            variant.name: 0.0 if variant.shadow else variant.weight
+            for variant in self._variants.values()
+        }
 
     def reweigh(self, weights: Mapping[str, float]) -> None:
         """Set the shares of the named variants; the rest keep theirs."""

@@ -13,14 +13,14 @@ from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name"}
 _VARIANT_LIMIT = 10
-_UNSUPPORTED = ("ShadowProductionVariants", "ExplainerConfig")
+_UNSUPPORTED = ("ExplainerConfig",)
 _UNSUPPORTED_OF_VARIANT = ("ServerlessConfig", "CoreDumpConfig", "ManagedInstanceScaling")
 
 
 def create_endpoint_config(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Keep a configuration whose models exist."""
     _check(request)
-    for variant in request["ProductionVariants"]:
+    for variant in [*request["ProductionVariants"], *request.get("ShadowProductionVariants", ())]:
         records.get(context, records.MODEL, variant["ModelName"])
     name = request["EndpointConfigName"]
     resource = records.insert(context, records.ENDPOINT_CONFIG, name, request)
@@ -32,9 +32,9 @@ def describe_endpoint_config(context: Context, request: dict[str, Any]) -> dict[
     """Return a configuration as it was created, with the defaults of its variants."""
     config = records.get(context, records.ENDPOINT_CONFIG, request["EndpointConfigName"])
     told = {name: value for name, value in config.request.items() if name != "Tags"}
-    told["ProductionVariants"] = [
-        {"InitialVariantWeight": 1.0} | variant for variant in told["ProductionVariants"]
-    ]
+    for member in ("ProductionVariants", "ShadowProductionVariants"):
+        if member in told:
+            told[member] = [{"InitialVariantWeight": 1.0} | variant for variant in told[member]]
     return (
         {"EnableNetworkIsolation": False}
         | told
@@ -75,17 +75,39 @@ def _check(request: dict[str, Any]) -> None:
     check_capture(request)
     check_asynchronous(request)
     variants = request["ProductionVariants"]
-    names = [variant["VariantName"] for variant in variants]
+    shadows = request.get("ShadowProductionVariants", [])
+    if shadows:
+        _check_shadows(request, shadows)
+    names = [variant["VariantName"] for variant in [*variants, *shadows]]
     if len(set(names)) != len(names):
         raise faults.invalid("Variant names must be unique within an endpoint configuration.")
     if len(variants) > _VARIANT_LIMIT:
         raise faults.invalid(
             f"An endpoint configuration has at most {_VARIANT_LIMIT} production variants."
         )
-    for variant in variants:
+    for variant in [*variants, *shadows]:
         _check_variant(variant)
     if not any(variant.get("InitialVariantWeight", 1.0) > 0 for variant in variants):
         raise faults.invalid("At least one production variant needs a weight greater than 0.")
+
+
+def _check_shadows(request: dict[str, Any], shadows: list[dict[str, Any]]) -> None:
+    """Refuse what botocore's model rules out beside shadow variants."""
+    if len(shadows) > 1 or len(request["ProductionVariants"]) > 1:
+        raise faults.invalid(
+            "With ShadowProductionVariants there can be only one variant in ProductionVariants and"
+            " one in ShadowProductionVariants."
+        )
+    for field in ("AsyncInferenceConfig", "ExplainerConfig"):
+        if field in request:
+            raise faults.invalid(f"ShadowProductionVariants are not supported with {field}.")
+    (shadow,), (production,) = shadows, request["ProductionVariants"]
+    weights = [each.get("InitialVariantWeight", 1.0) for each in (shadow, production)]
+    if weights[0] > weights[1]:
+        raise faults.invalid(
+            "The InitialVariantWeight of a shadow variant must not be greater than that of the"
+            f" production variant: {weights[0]:g} > {weights[1]:g}."
+        )
 
 
 def _check_variant(variant: dict[str, Any]) -> None:

@@ -43,8 +43,7 @@ def no_answer(context: Context, request: dict[str, Any], error: FleetError) -> A
             "ValidationError", f"Endpoint {name} of account {context.account} not found."
         )
     if isinstance(error, NoSuchVariantError):
-        target = request.get("TargetVariant")
-        return ApiError("ValidationError", f"Variant {target} is not found in endpoint {name}.")
+        return no_such_variant(request.get("TargetVariant"), name)
     if isinstance(error, NotReadyError):
         return ApiError("ServiceUnavailable", f"Endpoint {name}: {error}")
     if isinstance(error, OversizedError):
@@ -54,6 +53,11 @@ def no_answer(context: Context, request: dict[str, Any], error: FleetError) -> A
         text = _TIMED_OUT.format(container=error.container)
     message = f'Received server error (0) from {error.container} with message "{text}"'
     return _model_error(context, name, 0, message, text)
+
+
+def no_such_variant(variant: str | None, endpoint: str) -> ApiError:
+    """Return the error of an invocation of a variant that takes none."""
+    return ApiError("ValidationError", f"Variant {variant} is not found in endpoint {endpoint}.")
 
 
 def bad_answer(context: Context, name: str, container: str, status: int, body: bytes) -> ApiError:

@@ -11,6 +11,7 @@ from sagebrush.services.sagemaker_runtime.capture.capturing import capture
 from sagebrush.services.sagemaker_runtime.container_metrics import count_containers
 from sagebrush.services.sagemaker_runtime.exchanges import Exchange, Reply
 from sagebrush.services.sagemaker_runtime.failures import bad_answer, check_size, no_answer
+from sagebrush.services.sagemaker_runtime.mirroring import mirror
 from sagebrush.services.sagemaker_runtime.refusals import check_kind
 from sagebrush.services.sagemaker_runtime.request_metrics import count
 from sagebrush.services.sagemaker_runtime.sessions import (
@@ -64,8 +65,12 @@ async def _ask(
     except FleetError as error:
         if error.variant is not None and not isinstance(error, NotReadyError):
             count(context, name, error.variant, 0, started)
+            if error.variant.traits.shadow is not None:
+                mirror(context, request, error.variant)
         raise no_answer(context, request, error) from None
     count(context, name, variant, reply.answer.status, started)
+    if variant.traits.shadow is not None:
+        mirror(context, request, variant)
     if reply.latencies:
         total_s = time.perf_counter() - context.began
         count_containers(context, variant.traits, variant.name, reply, total_s)

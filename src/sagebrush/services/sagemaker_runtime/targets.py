@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sagebrush.base.errors import ApiError
+from sagebrush.services.sagemaker_runtime.failures import no_such_variant
 from sagebrush.services.served import Served
 
 # Members that only kinds of endpoints know which there are none of.
@@ -18,6 +19,9 @@ def check_targets(served: Served, request: dict[str, Any], request_id: str) -> N
     Raises:
         ApiError: ValidationError in AWS's words, where those are known.
     """
+    name = request.get("TargetVariant")
+    if served.is_shadow and name == served.variant["VariantName"]:
+        raise no_such_variant(name, served.endpoint)
     if served.plain and _TARGETS.isdisjoint(request):
         return
     for member in _UNSUPPORTED:

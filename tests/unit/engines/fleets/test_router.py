@@ -73,3 +73,14 @@ def test_equally_loaded_servers_take_turns() -> None:
 def test_the_only_server_of_a_variant_is_ill() -> None:
     with pytest.raises(NotReadyError):
         Router([variant("a", 1, Server(healthy=False))]).choose()
+
+
+def test_a_shadow_takes_no_traffic_of_its_own() -> None:
+    shadow = variant("b", 5)
+    shadow.shadow = True
+    router = Router([variant("a", 1), shadow])
+    assert {router.choose()[0].name for _ in range(10)} == {"a"}
+    router.reweigh({"b": 7})
+    assert {router.choose()[0].name for _ in range(10)} == {"a"}
+    assert shadow.weight == 7
+    assert router.choose("b")[0] is shadow

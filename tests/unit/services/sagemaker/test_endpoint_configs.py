@@ -66,7 +66,21 @@ def test_create_endpoint_config_describes_with_defaults(server_with_model: Any) 
         ([{"VariantName": "a", "ModelName": "model"}], {}, "InstanceType is required"),
         ([VARIANT | {"ServerlessConfig": {}}], {}, "ServerlessConfig is not supported"),
         ([VARIANT], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "AsyncInferenceConfig"),
-        ([VARIANT], {"ShadowProductionVariants": [VARIANT]}, "ShadowProductionVariants"),
+        ([VARIANT], {"ShadowProductionVariants": [VARIANT]}, "names must be unique"),
+        (
+            [VARIANT, VARIANT | {"VariantName": "b"}],
+            {"ShadowProductionVariants": [VARIANT | {"VariantName": "c"}]},
+            "only one variant in ProductionVariants",
+        ),
+        (
+            [VARIANT | {"InitialVariantWeight": 1.0}],
+            {
+                "ShadowProductionVariants": [
+                    VARIANT | {"VariantName": "c", "InitialVariantWeight": 1.5}
+                ]
+            },
+            "must not be greater",
+        ),
         (
             [VARIANT],
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sagebrush.services.sagemaker.hosting.capture import capture_summary
@@ -12,7 +13,7 @@ from sagebrush.services.sagemaker.hosting.guardrails.statuses import (
     status_of_new,
 )
 from sagebrush.services.sagemaker.hosting.records import SERVING, Resource
-from sagebrush.services.sagemaker.hosting.variants import name_of, present
+from sagebrush.services.sagemaker.hosting.variants import is_shadow, name_of, present
 
 
 def described(endpoint: Resource) -> dict[str, Any]:
@@ -32,10 +33,19 @@ def described(endpoint: Resource) -> dict[str, Any]:
         told["LastDeploymentConfig"] = state["last_deployment_config"]
     if endpoint.status in SERVING:
         since = state.get("change", {}).get("since", 0.0)
-        told["ProductionVariants"] = [_serving_variant(item, since) for item in state["variants"]]
+        for member, items in _sides(state):
+            told[member] = [_serving_variant(item, since) for item in items]
     if endpoint.status == "Creating" or "target" in state:
         told["PendingDeploymentSummary"] = _pending(endpoint)
     return told
+
+
+def _sides(state: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the production variants and, where there are any, the shadow variants."""
+    shadows = [item for item in state["variants"] if is_shadow(item)]
+    yield "ProductionVariants", [item for item in state["variants"] if not is_shadow(item)]
+    if shadows:
+        yield "ShadowProductionVariants", shadows
 
 
 def _serving_variant(item: dict[str, Any], since: float) -> dict[str, Any]:
@@ -65,19 +75,23 @@ def _variant_summary(item: dict[str, Any], current: int, desired: int) -> dict[s
 
 
 def _pending(endpoint: Resource) -> dict[str, Any]:
-    """Return how far a creation or a deployment is; instances count once they have traffic."""
+    """Return how far a creation or a deployment is."""
     target = endpoint.state.get("target", endpoint.state)
-    return {
-        "EndpointConfigName": target["config_name"],
-        "ProductionVariants": [
-            _variant_summary(item, instances(item.get("share", 0.0), item["count"]), item["count"])
-            | {
-                "InstanceType": item["variant"]["InstanceType"],
-                "VariantStatus": status_of_creation(item, target["begun"])
-                if endpoint.status == "Creating"
-                else status_of_new(endpoint, item),
-            }
-            for item in target["variants"]
-        ],
-        "StartTime": target["begun"],
+    told = {"EndpointConfigName": target["config_name"], "StartTime": target["begun"]}
+    for member, items in _sides(target):
+        told[member] = [_pending_variant(endpoint, target, item) for item in items]
+    return told
+
+
+def _pending_variant(
+    endpoint: Resource, target: dict[str, Any], item: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a variant that comes up; its instances count once they have traffic."""
+    with_traffic = instances(item.get("share", 0.0), item["count"])
+    created = endpoint.status == "Creating"
+    return _variant_summary(item, with_traffic, item["count"]) | {
+        "InstanceType": item["variant"]["InstanceType"],
+        "VariantStatus": status_of_creation(item, target["begun"])
+        if created
+        else status_of_new(endpoint, item),
     }

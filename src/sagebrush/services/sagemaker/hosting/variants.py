@@ -35,7 +35,19 @@ def items_of(context: Context, config: Resource) -> list[dict[str, Any]]:
     Raises:
         ApiError: ValidationException naming the model that there is none of.
     """
-    return [_item(context, config, variant) for variant in config.request["ProductionVariants"]]
+    production = [
+        _item(context, config, variant) for variant in config.request["ProductionVariants"]
+    ]
+    shadows = [
+        _item(context, config, variant) | {"shadow": True}
+        for variant in config.request.get("ShadowProductionVariants", ())
+    ]
+    return production + shadows
+
+
+def is_shadow(item: dict[str, Any]) -> bool:
+    """Whether a variant only gets copies of the requests to the production variant."""
+    return bool(item.get("shadow", False))
 
 
 def name_of(item: dict[str, Any]) -> str:
