@@ -299,6 +299,9 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
     for action in parser._actions:
         if action.help == argparse.SUPPRESS:
             continue
+        if isinstance(action, argparse._SubParsersAction):
+            yield from _subcommands(action, {*parser._option_string_actions})
+            continue
         if action.option_strings:
             value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
             shown = ", ".join(f"`{option}{value}`" for option in action.option_strings)
@@ -308,6 +311,27 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
         if action.choices:
             meaning = f"{meaning} one of {', '.join(action.choices)}".strip()
         yield shown, meaning
+
+
+def _subcommands(
+    action: argparse._SubParsersAction[argparse.ArgumentParser], known: set[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each subcommand with its own arguments; options in `known` are the command's."""
+    for choice in action._choices_actions:
+        parser = action.choices[choice.dest]
+        formatter = parser._get_formatter()
+        own = [
+            each
+            for each in parser._actions
+            if each.help != argparse.SUPPRESS and not known & {*each.option_strings}
+        ]
+        names = [str(each.metavar or each.dest) for each in own if not each.option_strings]
+        yield f"`{' '.join([choice.dest, *names])}`", str(choice.help)
+        for each in own:
+            if each.option_strings and "--help" not in each.option_strings:
+                value = "" if each.nargs == 0 else f" {each.metavar or each.dest.upper()}"
+                shown = ", ".join(f"`{option}{value}`" for option in each.option_strings)
+                yield f"`{choice.dest}` {shown}", formatter._expand_help(each)
 
 
 def _codes(names: tuple[str, ...]) -> str:
