@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from sagebrush import engines
 from sagebrush.base.clock import Clock
 from sagebrush.base.settings import Settings
 from sagebrush.engines.alarms import Alarms
@@ -11,13 +14,13 @@ from sagebrush.engines.injection import Injection
 from sagebrush.engines.logs import LogStore
 from sagebrush.engines.metrics import MetricStore
 from sagebrush.engines.objects import ObjectStore
-from sagebrush.engines.queues import Queues
-from sagebrush.engines.topics import Topics
 from sagebrush.run.families import Family
 from sagebrush.run.supervisor import Supervisor
 from sagebrush.services.platform import Platform
 from sagebrush.store.database import Database
 
+# Engines that the platform loads with their first use: most servers need neither.
+_LOADED_LATER = ("queues", "topics")
 STATE_FILE = "state.sqlite"
 # What the preloaded parent of training jobs and model servers has imported.
 FAMILIES = {
@@ -37,6 +40,9 @@ def assemble(settings: Settings, clock: Clock) -> Platform:
     """Open the data directory and return the platform on it."""
     folder = settings.data_dir
     db = Database(folder / STATE_FILE, durable=settings.durable)
+    for name in _LOADED_LATER:
+        # Their first use may fall into a transaction, which no migration can.
+        db.migrate(f"engines.{name}", Path(engines.__file__).parent / name / "migrations")
     supervisor = Supervisor(folder / "run", FAMILIES)
     injection = Injection(db, clock)
     metrics = MetricStore(db, clock)
@@ -49,8 +55,6 @@ def assemble(settings: Settings, clock: Clock) -> Platform:
         metrics=metrics,
         alarms=Alarms(db, clock, metrics),
         identity=IdentityStore(db, clock),
-        queues=Queues(db, clock),
-        topics=Topics(db, clock),
         fleets=Fleets(supervisor, folder / "fleets", injection),
         supervisor=supervisor,
         injection=injection,

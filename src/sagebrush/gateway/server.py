@@ -86,8 +86,7 @@ async def _serve(settings: Settings, ready_fd: int | None, lifeline_fd: int | No
     _log.info("stopping")
     accepting.cancel()
     checkpoints.cancel()
-    # Who waits for a message is answered now instead of holding the listener up.
-    platform.queues.let_go()
+    platform.let_go()
     await listener.close()
     await gateway.close()
     (settings.data_dir / RUNNING_FILE).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sagebrush.base.arns import Arn, partition_of
@@ -38,8 +39,6 @@ class Platform:
     metrics: MetricStore
     alarms: Alarms
     identity: IdentityStore
-    queues: Queues
-    topics: Topics
     fleets: Fleets
     supervisor: Supervisor
     injection: Injection
@@ -51,6 +50,30 @@ class Platform:
     # What services show below `/_sagebrush/<name>/`: the rest of the path to a content type and
     # what is there, or None.
     pages: dict[str, Callable[[str], tuple[str, bytes] | None]] = field(default_factory=dict)
+    # Who carries notices tells the topics so when they are first used.
+    carriers: list[Callable[[Topics], None]] = field(default_factory=list)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """Message queues; loaded with their first use."""
+        from sagebrush.engines.queues import Queues
+
+        return Queues(self.db, self.clock)
+
+    @cached_property
+    def topics(self) -> Topics:
+        """Topics; loaded with their first use."""
+        from sagebrush.engines.topics import Topics
+
+        topics = Topics(self.db, self.clock)
+        for register in self.carriers:
+            register(topics)
+        return topics
+
+    def let_go(self) -> None:
+        """Let requests that wait for something be answered now: the server stops."""
+        if "queues" in vars(self):
+            self.queues.let_go()
 
     def spawn(
         self, work: Coroutine[Any, Any, Any], name: str, *, looks_on: bool = False

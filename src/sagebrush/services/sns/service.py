@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sagebrush.engines.topics import Notice, Subscription, Topic
 from sagebrush.services.declaration import Service
 from sagebrush.services.platform import Platform
 
 if TYPE_CHECKING:
+    from sagebrush.engines.topics import Notice, Subscription, Topic, Topics
     from sagebrush.engines.topics.courier import Courier
 
 _RESOURCES = ("publishing", "subscriptions", "topic_permissions", "topic_tags", "topics")
-
-
 _FOLDER = "sagebrush.services.sns"
 
 
@@ -34,10 +32,13 @@ async def _start(platform: Platform) -> None:
 
         QueueDelivery(platform).bury(topic, subscription, notice, reason)
 
-    platform.topics.direct["sqs"] = hand_over
-    platform.topics.remote |= {"http", "https"}
-    platform.topics.bury = bury
-    platform.topics.pending = lambda: _courier(platform).wake()
+    def register(topics: Topics) -> None:
+        topics.direct["sqs"] = hand_over
+        topics.remote |= {"http", "https"}
+        topics.bury = bury
+        topics.pending = lambda: _courier(platform).wake()
+
+    platform.carriers.append(register)
     platform.pages["sns"] = lambda name: _certificate(platform, name)
     if platform.db.one("SELECT 1 FROM topics_deliveries LIMIT 1") is not None:
         _courier(platform).wake()

@@ -61,8 +61,6 @@ class S3:
             fleets=unused,
             supervisor=unused,
             injection=unused,
-            queues=unused,
-            topics=unused,
         )
         assert SERVICE.migrations is not None
         db.migrate("services.s3", SERVICE.migrations)
