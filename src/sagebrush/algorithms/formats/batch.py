@@ -41,8 +41,10 @@ def rebatch(blocks: Iterable[Batch], batch_rows: int) -> Iterator[Batch]:
         start = 0
         while block.rows - start >= batch_rows - pending_rows:
             stop = start + batch_rows - pending_rows
-            yield concatenate([*pending, _part(block, start, stop)])
+            joined = [concatenate([*pending, _part(block, start, stop)])]
+            # While the receiver works, only the receiver holds the rows.
             pending, pending_rows, start = [], 0, stop
+            yield joined.pop()
         if start < block.rows:
             pending.append(_part(block, start, block.rows))
             pending_rows += block.rows - start

@@ -8,6 +8,7 @@ from typing import Any
 import xgboost
 
 from sagebrush.algorithms.channels import ChannelConfig
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.xgboost.boosting import Watched
@@ -56,8 +57,8 @@ def has_data(context: TrainingContext) -> bool:
     return True
 
 
-def read_data(context: TrainingContext, values: Mapping[str, Any]) -> JobData:
-    """The data of the channels train and validation.
+def read_data(context: TrainingContext, values: Mapping[str, Any], hosts: Collective) -> JobData:
+    """The data of the channels train and validation, of which each of the ``hosts`` has a share.
 
     ClientError for a channel without data, data that cannot be read, or a wrong ContentType.
     """
@@ -71,7 +72,7 @@ def read_data(context: TrainingContext, values: Mapping[str, Any]) -> JobData:
         or "interval-regression-accuracy" in (values.get("eval_metric") or ()),
     )
     train_rows = _rows(context, train_config, values)
-    train = read_matrix([train_rows], options)
+    train = read_matrix([train_rows], options, hosts=hosts)
     if train is None:
         raise ClientError(f"No data in training channel path {train_config.path}")
     validation_config = context.channels.get("validation")
@@ -81,7 +82,7 @@ def read_data(context: TrainingContext, values: Mapping[str, Any]) -> JobData:
     if validation_config.content_type is None:
         validation_config = replace(validation_config, content_type=train_config.content_type)
     validation_rows = _rows(context, validation_config, values)
-    validation = read_matrix([validation_rows], options, like=train)
+    validation = read_matrix([validation_rows], options, like=train, hosts=hosts)
     if validation is None:
         raise ClientError(f"No data in validation channel path {validation_config.path}")
     if values.get("_kfold") is None:

@@ -8,10 +8,12 @@ import numpy as np
 import xgboost
 from scipy import sparse
 
+from sagebrush.algorithms.collective import Collective
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch, concatenate
 from sagebrush.algorithms.memory import memory_limit_bytes
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows
+from sagebrush.algorithms.xgboost.custom_metrics import ALONE
 from sagebrush.algorithms.xgboost.failures import loading_failure
 from sagebrush.algorithms.xgboost.paging import MatrixOptions, Survey, paged_matrix
 
@@ -21,17 +23,25 @@ each cell and a histogram bin, so the rows may take a sixth of the memory."""
 
 
 def read_matrix(
-    sources: list[ChannelRows], options: MatrixOptions, like: Any = None
+    sources: list[ChannelRows],
+    options: MatrixOptions,
+    like: Any = None,
+    hosts: Collective = ALONE,
 ) -> xgboost.DMatrix | None:
     """All rows of the channels as one matrix; None if there are none.
 
     Rows that take more memory than `in_memory_rows_bytes` are paged to disk, for which the
     channels are read again. ``like`` is the training matrix whose bins a validation matrix shares.
+    ``hosts`` train together: they all page where one does, since xgboost finds bins at different
+    times with and without pages, and the hosts would wait for each other without end.
     ClientError for bad data, and for data too large for a tree method that cannot be paged.
     """
     budget_bytes = in_memory_rows_bytes()
     held, survey = _held_or_surveyed(sources, budget_bytes, options, samples=like is None)
-    if survey is not None:
+    if hosts.any(survey is not None):
+        survey = _agreed_survey(held, survey, budget_bytes, options, like, hosts)
+        if survey.width == 0:
+            return None
         return paged_matrix(
             lambda: _all_batches(sources),
             lambda rows: _information(rows, options.needs_bounds),
@@ -78,6 +88,23 @@ def _survey(held: list[Batch], survey: Survey) -> Survey:
     """The survey after the batches held so far, each let go of."""
     while held:
         survey.add(held.pop(0))
+    return survey
+
+
+def _agreed_survey(
+    held: list[Batch],
+    survey: Survey | None,
+    budget_bytes: int,
+    options: MatrixOptions,
+    like: Any,
+    hosts: Collective,
+) -> Survey:
+    """The survey of this host, with a sample only if each of the hosts has one."""
+    if survey is None:
+        options.require_pageable()
+        survey = _survey(held, Survey(options, budget_bytes // 4, samples=like is None))
+    if hosts.any(not survey.has_sample):
+        survey.forget_sample()
     return survey
 
 

@@ -5,6 +5,9 @@ columns and rows and is more than that of all else. For dense rows the edges are
 from a uniform sample drawn while the data are read for the first time (algorithm R of Vitter,
 "Random sampling with a reservoir", ACM TOMS 1985), which also saves a pass over the data. Sparse
 rows keep the sketches: a sample knows too little about rare columns.
+
+What is left to grow with the data is what xgboost keeps of each row besides its features: about
+45 bytes of gradients, predictions and places in the tree.
 """
 
 import shutil
@@ -17,22 +20,36 @@ from typing import Any
 
 import numpy as np
 import xgboost
+from numpy.typing import NDArray
 from scipy import sparse
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch, rebatch, widened
+from sagebrush.algorithms.memory import memory_limit_bytes
 from sagebrush.algorithms.xgboost.failures import loading_failure
 
 LARGEST_PAGE_BYTES = 32 << 20
 SMALLEST_PAGE_BYTES = 1 << 20
-PAGES_IN_BUDGET = 4
-"""xgboost prefetches some pages while one is in use, and each is held twice while it is made."""
+_PAGE_SHARE = 16
+"""A page's raw rows may take so much of the memory, since they are held twice while it is made. Few
+large pages beat many small ones: for each node of a tree in each page xgboost allots room for
+thousands of rows, which took 100 bytes for each row and five times the time with small pages."""
+_RAW_PAGE_SHARE = 96
+"""Without bins a page keeps the values themselves with their columns, and xgboost holds five."""
+_HISTOGRAM_SHARE = 6
+_BYTES_PER_BIN = 16
+FEWEST_CACHED_NODES = 16
 MOST_SAMPLED_ROWS = 1 << 17
 SAMPLED_ROWS_PER_BIN = 16
 """With fewer the edges would be too coarse, and sketches are used."""
 DEFAULT_BINS = 256
+QUANTILES_PER_BIN = 4
+"""A column of more different values is handed over as so many of its quantiles: the sketch of a
+whole sample would take ten times the memory of the sample."""
 _SAMPLE_SEED = 0
 _HISTOGRAM_METHODS = {None, "auto", "hist"}
+PAGED_WITH_BINS = getattr(xgboost, "ExtMemQuantileDMatrix", ())
+"""The matrix in pages; older versions have none."""
 
 Batches = Callable[[], Iterator[Batch]]
 Describe = Callable[[Batch], dict[str, Any]]
@@ -51,8 +68,7 @@ class MatrixOptions:
     @property
     def takes_bins(self) -> bool:
         """Whether training uses bins that can be made before it."""
-        known = hasattr(xgboost, "ExtMemQuantileDMatrix")
-        return known and self.tree_method in _HISTOGRAM_METHODS
+        return bool(PAGED_WITH_BINS) and self.tree_method in _HISTOGRAM_METHODS
 
     def require_pageable(self) -> None:
         """ClientError for a tree method or booster that needs all rows at once."""
@@ -79,6 +95,15 @@ class Survey:
         self._seen = 0
         self.width = 0
         self.wants_all = True
+
+    @property
+    def has_sample(self) -> bool:
+        """Whether rows have been drawn to take bins from."""
+        return self._rows is not None
+
+    def forget_sample(self) -> None:
+        """Let sketches of all rows be used."""
+        self._rows = None
 
     def add(self, batch: Batch) -> None:
         """Take in the next rows."""
@@ -117,12 +142,36 @@ class Survey:
         if rows is None:
             return None
         count = min(self._seen, rows.rows)
-        return xgboost.QuantileDMatrix(
-            rows.features[:count],
-            weight=None if rows.weights is None else rows.weights[:count],
-            nthread=options.threads,
-            max_bin=self._bins,
+        weights = None if rows.weights is None else rows.weights[:count]
+        quantiles = column_quantiles(
+            rows.features[:count], weights, QUANTILES_PER_BIN * self._bins, self._bins
         )
+        return xgboost.QuantileDMatrix(quantiles, nthread=options.threads, max_bin=self._bins)
+
+
+def column_quantiles(
+    rows: NDArray[np.float32], weights: NDArray[np.float32] | None, count: int, most_exact: int
+) -> NDArray[np.float32]:
+    """``count`` values of each column, (count, columns) float32: evenly spaced quantiles.
+
+    A column of up to ``most_exact`` different values has each of them instead. Smallest and
+    largest values are always there. Missing values (NaN) do not count; a column has NaN where it
+    has nothing more to tell.
+    """
+    chosen = np.full((count, rows.shape[1]), np.nan, np.float32)
+    for column in range(rows.shape[1]):
+        present = np.flatnonzero(~np.isnan(rows[:, column]))
+        values = rows[present, column]
+        different = np.unique(values)
+        if len(different) <= most_exact:
+            chosen[: len(different), column] = different
+            continue
+        order = np.argsort(values)
+        shares = np.ones(len(order)) if weights is None else weights[present[order]].astype(float)
+        ranks = np.cumsum(shares) - shares / 2
+        wanted = np.linspace(ranks[0], ranks[-1], count)
+        chosen[:, column] = values[order[np.searchsorted(ranks, wanted)]]
+    return chosen
 
 
 def paged_matrix(
@@ -135,7 +184,7 @@ def paged_matrix(
     """
     folder = tempfile.mkdtemp(prefix="xgboost-pages-")
     try:
-        pages = Pages(batches, describe, survey.width, page_bytes(survey), Path(folder))
+        pages = Pages(batches, describe, survey.width, page_bytes(options), Path(folder))
         matrix = _from_pages(pages, survey, options, like)
     except ClientError:
         shutil.rmtree(folder)
@@ -145,10 +194,21 @@ def paged_matrix(
     return matrix
 
 
-def page_bytes(survey: Survey) -> int:
+def page_bytes(options: MatrixOptions) -> int:
     """How large a page of raw rows is."""
-    share = survey.budget_bytes // PAGES_IN_BUDGET
+    share = memory_limit_bytes() // (_PAGE_SHARE if options.takes_bins else _RAW_PAGE_SHARE)
     return max(min(share, LARGEST_PAGE_BYTES), SMALLEST_PAGE_BYTES)
+
+
+def cached_histogram_nodes(matrix: xgboost.DMatrix, max_bin: int | None) -> int | None:
+    """For how many nodes of a tree xgboost may keep histograms; None for a matrix in memory.
+
+    It makes those anew that it has to let go of.
+    """
+    if not isinstance(matrix, PAGED_WITH_BINS):
+        return None
+    node_bytes = int(matrix.num_col()) * (max_bin or DEFAULT_BINS) * _BYTES_PER_BIN
+    return max(memory_limit_bytes() // _HISTOGRAM_SHARE // node_bytes, FEWEST_CACHED_NODES)
 
 
 def _from_pages(pages: "Pages", survey: Survey, options: MatrixOptions, like: Any) -> Any:

@@ -22,6 +22,7 @@ from sagebrush.algorithms.xgboost.job_data import (
     read_data,
     require_known_channels,
 )
+from sagebrush.algorithms.xgboost.paging import cached_histogram_nodes
 from sagebrush.algorithms.xgboost.parameters import choose_metrics, xgboost_parameters
 from sagebrush.algorithms.xgboost.vocabulary import DEFAULT_OBJECTIVE
 
@@ -51,7 +52,7 @@ def train(context: TrainingContext, values: Mapping[str, Any]) -> None:
                     "instances properly.",
                 )
                 return
-            data = read_data(context, values)
+            data = read_data(context, values, member.group)
             if len(context.hosts) == 1:
                 write_info(context, "Single node training.")
             describe(context, data)
@@ -83,8 +84,13 @@ def _plan(
             "early_stopping_rounds has no effect without an eval_metric and a validation channel.",
         )
     keeps_model = values.get("save_model_on_termination") == "true"
+    parameters = xgboost_parameters(values, metrics, context.threads)
+    nodes = cached_histogram_nodes(data.train, values.get("max_bin"))
+    if nodes is not None:
+        # The hosts let go of histograms together, or they would sum different ones.
+        parameters["max_cached_hist_node"] = int(member.group.minimum(np.array(nodes)))
     return BoostingPlan(
-        parameters=xgboost_parameters(values, metrics, context.threads),
+        parameters=parameters,
         rounds=values["num_round"],
         metrics=metrics.custom,
         early_stopping_rounds=stopping,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xgboost
 
@@ -19,7 +20,25 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def start_host(root: Path, host: str, hosts: list[str], rows: str, **hyperparameters: str):
+HOST_WITH_SMALL_MEMORY = """
+import sys
+from sagebrush.algorithms.__main__ import main
+from sagebrush.algorithms.xgboost import matrices, paging
+
+matrices.in_memory_rows_bytes = lambda: 100_000
+paging.page_bytes = lambda _: 20_000
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start_host(
+    root: Path,
+    host: str,
+    hosts: list[str],
+    rows: str,
+    program: str | None = None,
+    **hyperparameters: str,
+):
     config, data = root / "input" / "config", root / "input" / "data" / "train"
     config.mkdir(parents=True)
     data.mkdir(parents=True)
@@ -31,7 +50,8 @@ def start_host(root: Path, host: str, hosts: list[str], rows: str, **hyperparame
     }.items():
         (config / f"{name}.json").write_text(json.dumps(content))
     environment = {**os.environ, "TRAINING_JOB_NAME": str(root.parent), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "sagebrush.algorithms", "train", "xgboost", "--root", root]
+    run = ["-m", "sagebrush.algorithms"] if program is None else ["-c", program]
+    command = [sys.executable, *run, "train", "xgboost", "--root", root]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -61,6 +81,31 @@ def test_hosts_with_data_train_one_model_together(tmp_path, make_data, csv_text)
     alone = xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 5)
     agreeing = (together.predict(matrix) > 0.5) == (alone.predict(matrix) > 0.5)
     assert agreeing.mean() > 0.97
+
+
+@pytest.mark.parametrize("small", [0, 1])
+def test_all_hosts_page_where_one_does(tmp_path, make_data, csv_text, small):
+    """Else they would find bins at different times and wait for each other without end."""
+    features, labels = make_data(20_000, kind="value")
+    lines = csv_text(labels, features).splitlines(keepends=True)
+    hosts = ["127.0.0.1", "127.0.0.2"]
+    processes = [
+        start_host(
+            tmp_path / host, host, hosts, "".join(lines[rank::2]),
+            program=HOST_WITH_SMALL_MEMORY if rank == small else None, num_round="5",
+            tree_method="hist",
+        )
+        for rank, host in enumerate(hosts)
+    ]  # fmt: skip
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    together = xgboost.Booster(model_file=bytearray(
+        (tmp_path / hosts[0] / "model" / "xgboost-model").read_bytes()
+    ))  # fmt: skip
+    matrix = xgboost.DMatrix(features, label=labels)
+    alone = xgboost.train({"nthread": 1}, matrix, 5)
+    errors = [np.mean((each.predict(matrix) - labels) ** 2) for each in (together, alone)]
+    assert errors[0] < 1.05 * errors[1]
 
 
 def test_a_single_host_needs_no_group(tmp_path):

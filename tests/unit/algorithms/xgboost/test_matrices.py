@@ -83,7 +83,7 @@ def test_parquet_files_come_through_a_pipe_one_after_the_other(tmp_path, make_da
 @pytest.fixture
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrices, "in_memory_rows_bytes", lambda: 10_000)
-    monkeypatch.setattr(paging, "SMALLEST_PAGE_BYTES", 16_000)
+    monkeypatch.setattr(paging, "page_bytes", lambda _: 16_000)
 
 
 @pytest.mark.usefixtures("small_memory")
@@ -180,7 +180,7 @@ def test_bins_of_paged_rows_come_from_a_sample_of_all(tmp_path, make_data, csv_t
     features, labels = features[order], labels[order]
     (tmp_path / "a.csv").write_text(csv_text(labels, features))
     monkeypatch.setattr(matrices, "in_memory_rows_bytes", lambda: 400_000)
-    monkeypatch.setattr(paging, "SMALLEST_PAGE_BYTES", 50_000)
+    monkeypatch.setattr(paging, "page_bytes", lambda _: 50_000)
     paged = read_matrix([rows_of(tmp_path)], MatrixOptions(threads=1, tree_method="hist"))
     np.testing.assert_array_equal(paged.get_label(), labels)
     ends, edges = paged.get_quantile_cut()
@@ -193,6 +193,54 @@ def test_bins_of_paged_rows_come_from_a_sample_of_all(tmp_path, make_data, csv_t
     check = xgboost.DMatrix(features)
     errors = [np.mean((each.predict(check) - labels) ** 2) for each in (booster, whole)]
     assert errors[0] < 1.1 * errors[1] < 0.1 * labels.var()
+
+
+def test_quantiles_of_a_column_are_those_of_its_known_values():
+    generator = np.random.default_rng(3)
+    rows = np.column_stack(
+        [
+            generator.exponential(size=5000),
+            generator.integers(0, 7, 5000),
+            np.where(generator.random(5000) < 0.5, np.nan, np.arange(5000)),
+            np.full(5000, np.nan),
+        ]
+    ).astype(np.float32)
+    chosen = paging.column_quantiles(rows, None, 101, 32)
+    assert chosen.shape == (101, 4)
+    expected = np.quantile(rows[:, 0], np.linspace(0, 1, 101), method="closest_observation")
+    np.testing.assert_allclose(np.argsort(np.argsort(chosen[:, 0])), np.arange(101))
+    assert np.abs(np.searchsorted(np.sort(rows[:, 0]), chosen[:, 0]) -
+                  np.searchsorted(np.sort(rows[:, 0]), expected)).max() <= 2  # fmt: skip
+    assert [chosen[0, 0], chosen[-1, 0]] == [rows[:, 0].min(), rows[:, 0].max()]
+    np.testing.assert_array_equal(chosen[:7, 1], np.arange(7))
+    assert np.isnan(chosen[7:, 1]).all()
+    np.testing.assert_allclose(chosen[:, 2], np.linspace(0, 4999, 101), atol=150)
+    assert np.isnan(chosen[:, 3]).all()
+
+
+def test_heavy_rows_count_more_for_quantiles():
+    rows = np.arange(1000, dtype=np.float32)[:, None]
+    weights = np.where(rows[:, 0] < 100, 9.0, 1.0).astype(np.float32)
+    chosen = paging.column_quantiles(rows, weights, 91, 32)
+    assert np.mean(chosen < 100) == pytest.approx(0.5, abs=0.02)
+
+
+def test_histograms_are_let_go_of_where_memory_is_short(monkeypatch, tmp_path, make_data, csv_text):
+    features, labels = make_data(4000)
+    (tmp_path / "a.csv").write_text(csv_text(labels, features))
+    monkeypatch.setattr(matrices, "in_memory_rows_bytes", lambda: 10_000)
+    paged = read_matrix([rows_of(tmp_path)], OPTIONS)
+    in_memory = xgboost.DMatrix(features, label=labels)
+    monkeypatch.setattr(paging, "memory_limit_bytes", lambda: 6 * 20 * 4 * 256 * 16)
+    assert paging.cached_histogram_nodes(paged, None) == 20
+    assert paging.cached_histogram_nodes(paged, 128) == 40
+    assert paging.cached_histogram_nodes(paged, 1024) == paging.FEWEST_CACHED_NODES
+    assert paging.cached_histogram_nodes(in_memory, None) is None
+    grown = [
+        xgboost.train({"max_depth": 7, "nthread": 1} | bound, paged, 3).predict(in_memory)
+        for bound in ({"max_cached_hist_node": 16}, {})
+    ]
+    np.testing.assert_allclose(*grown, atol=1e-4)
 
 
 def test_every_row_is_as_likely_in_the_sample():
