@@ -41,6 +41,10 @@ def _activity(task: Task, asleep: Collection[Task], seen: set[Task]) -> Activity
     behind = _behind(task, waiter)
     if behind is None:
         return Activity.AT_WORK
+    behind = list(behind)
+    if behind and all(one.done() for one in behind):
+        # It is told of that with the next turn of the event loop, and goes on then.
+        return Activity.AT_WORK
     found = {
         _activity(one, asleep, seen) if isinstance(one, asyncio.Task) else Activity.AT_WORK
         for one in behind

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from sagebrush.base.clock import SystemClock
+from sagebrush.base.clock import Clock, SystemClock
 from sagebrush.base.settings import Settings
 from sagebrush.engines.identity.records import Identity
 from sagebrush.gateway.assembly import assemble
@@ -49,13 +49,17 @@ class Server:
 
     def start(self) -> None:
         """Begin, as a server on this data directory does."""
-        self.platform = assemble(Settings(data_dir=self.data, port=0), SystemClock())
+        self.platform = assemble(Settings(data_dir=self.data, port=0), self.clock())
         families = self.platform.supervisor.zygotes.families
         families["algorithms"] = Family("algorithms", ("json",))
         assert SERVICE.migrations is not None
         assert SERVICE.start is not None
         self.platform.db.migrate("services.sagemaker", SERVICE.migrations)
         self.run(SERVICE.start(self.platform))
+
+    def clock(self) -> Clock:
+        """Return the clock to start with."""
+        return SystemClock()
 
     def stop(self) -> None:
         """End cleanly."""
