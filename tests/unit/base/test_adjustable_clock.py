@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -295,6 +296,28 @@ def test_a_cancelled_sleeper_leaves_nothing_behind(path: Path) -> None:
         return step
 
     assert played(path, scenario).moments == 1
+
+
+def test_the_order_stays_when_sleepers_are_cancelled_in_between(path: Path) -> None:
+    async def scenario(clock: AdjustableClock) -> list[int]:
+        seen: list[int] = []
+
+        async def sleeper(after_s: int) -> None:
+            await clock.sleep_until(START + after_s)
+            seen.append(after_s)
+
+        order = Random(3).sample(range(1, 200), 100)
+        tasks = {after_s: asyncio.create_task(sleeper(after_s)) for after_s in order}
+        await asyncio.sleep(0)
+        for after_s in order[::3]:
+            tasks.pop(after_s).cancel()
+            await asyncio.sleep(0)
+        await clock.advance(HOUR_S)
+        assert sorted(tasks) == sorted(seen)
+        return seen
+
+    seen = played(path, scenario)
+    assert seen == sorted(seen)
 
 
 def test_steps_asked_for_meanwhile_follow_each_other(path: Path) -> None:
