@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.e2e.endpoints.conftest import Hosting
+from tests.e2e.hosting.steering import clock, control, crash
 
 from sagebrush.launch import PrivateServer
 
@@ -114,7 +114,7 @@ class Asynchronous(Hosting):
                 {"Name": key, "Value": value}
                 for key, value in {"EndpointName": endpoint, **dimensions}.items()
             ],
-            StartTime=now - timedelta(days=1),
+            StartTime=now - timedelta(hours=12),
             EndTime=now + timedelta(minutes=2),
             Period=60,
             Statistics=[statistic],
@@ -134,31 +134,6 @@ class Asynchronous(Hosting):
                 logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
             )["events"]
         ]
-
-
-def control(server: PrivateServer, page: str, method: str = "POST", **wanted: Any) -> Any:
-    request = urllib.request.Request(
-        f"{server.endpoint}/_sagebrush/{page}",
-        json.dumps(wanted).encode(),
-        {"content-type": "application/json"},
-        method=method,
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
-
-
-def clock(server: PrivateServer, **move: Any) -> Any:
-    if move:
-        return control(server, "clock", **move)
-    with urllib.request.urlopen(f"{server.endpoint}/_sagebrush/clock", timeout=60) as answer:
-        return json.load(answer)
-
-
-def crash(server: PrivateServer) -> None:
-    assert server._process is not None
-    server._process.kill()
-    server._process.wait()
-    server.start()
 
 
 def refusal(call: Callable[..., Any], **request: Any) -> tuple[str, str]:
@@ -265,7 +240,7 @@ def test_what_is_refused(hosting: Asynchronous) -> None:
     assert (code, "nobody" in message) == ("ValidationError", True)
     for fields in ({}, {"Body": POINT, "InputLocation": "s3://b/k"}, {"Body": b"x" * 128_001}):
         assert refusal(ask, EndpointName="only", **fields)[0] == "ValidationError"
-    arn = "arn:aws:sns:us-east-1:1:none"
+    arn = "arn:aws:sns:us-east-1:000000000001:none"
     for output in (
         {"S3OutputPath": "https://example.com/x"},
         {"NotificationConfig": {"IncludeInferenceResponseIn": ["ERROR_NOTIFICATION_TOPIC"]}},
@@ -325,7 +300,7 @@ def test_a_killed_server_answers_each_request_once(hosting: Asynchronous) -> Non
     )
     hosting.create("once", at_once=2, NotificationConfig={"SuccessTopic": good})
     told()
-    control(hosting.server, "faults", kind="model-delay", target="endpoint/once", delay="50ms")
+    control(hosting.server, "faults", kind="model-delay", target="endpoint/once", delay_s=0.05)
     accepted = [
         hosting.ask("once", f"{number},0".encode(), f"in-{number}", InferenceId=f"id-{number}")
         for number in range(12)
@@ -363,7 +338,7 @@ def test_slow_models_and_missing_inputs_fail_by_name(hosting: Asynchronous) -> N
         EndpointName="slow", InputLocation=f"s3://{hosting.bucket}/nowhere"
     )
     assert b"nowhere" in hosting.object(missing["FailureLocation"])["Body"]
-    control(hosting.server, "faults", kind="model-delay", target="endpoint/slow", delay="2s")
+    control(hosting.server, "faults", kind="model-delay", target="endpoint/slow", delay_s=2)
     failed = hosting.ask("slow", InvocationTimeoutSeconds=1)
     assert b"timed out" in hosting.object(failed["FailureLocation"])["Body"]
     control(hosting.server, "faults", "DELETE")
@@ -385,7 +360,7 @@ def test_slow_models_and_missing_inputs_fail_by_name(hosting: Asynchronous) -> N
 
 def test_updating_keeps_the_queue_and_deleting_drops_it(hosting: Asynchronous) -> None:
     hosting.create("queue", at_once=1)
-    control(hosting.server, "faults", kind="model-delay", target="endpoint/queue", delay="100ms")
+    control(hosting.server, "faults", kind="model-delay", target="endpoint/queue", delay_s=0.1)
     accepted = [hosting.ask("queue", key=f"in-{number}") for number in range(6)]
     hosting.configure("queue-2", at_once=4)
     hosting.sagemaker.update_endpoint(EndpointName="queue", EndpointConfigName="queue-2")
@@ -397,7 +372,8 @@ def test_updating_keeps_the_queue_and_deleting_drops_it(hosting: Asynchronous) -
     hosting.sagemaker.delete_endpoint(EndpointName="queue")
     hosting.gone("queue")
     control(hosting.server, "faults", "DELETE")
-    hosting.create("queue")
+    hosting.sagemaker.create_endpoint(EndpointName="queue", EndpointConfigName="queue")
+    hosting.settled("queue")
     assert hosting.answer(hosting.ask("queue", key="new")["OutputLocation"]) == 5.0
     assert not hosting.exists(waiting["OutputLocation"])
 

@@ -8,13 +8,16 @@ from sagebrush.engines.fleets.errors import (
     NoSuchInstanceError,
     NoSuchVariantError,
     NotReadyError,
+    OversizedRequestError,
     ServerLostError,
     ServerTimeoutError,
     StartError,
+    ThrottledError,
 )
 from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.fleets import Fleets, VariantPlan
 from sagebrush.engines.fleets.instance import Instance, Observer, Place
+from sagebrush.engines.fleets.on_demand import Demand, DemandObserver
 from sagebrush.engines.fleets.router import Router, Strategy, Variant
 from sagebrush.engines.fleets.server import MEMBER_NAME, SOCKET_NAME, ModelServer, SpecFactory
 from sagebrush.engines.fleets.streaming import StreamedAnswer
@@ -23,6 +26,8 @@ __all__ = [
     "MEMBER_NAME",
     "SOCKET_NAME",
     "Answer",
+    "Demand",
+    "DemandObserver",
     "Exposure",
     "FleetError",
     "Fleets",
@@ -34,6 +39,7 @@ __all__ = [
     "NobodyListensError",
     "NotReadyError",
     "Observer",
+    "OversizedRequestError",
     "Place",
     "Router",
     "ServerLostError",
@@ -42,6 +48,7 @@ __all__ = [
     "StartError",
     "Strategy",
     "StreamedAnswer",
+    "ThrottledError",
     "Variant",
     "VariantPlan",
     "compose",

@@ -45,6 +45,18 @@ class ServerTimeoutError(FleetError):
     """The model server did not answer in time."""
 
 
+class ThrottledError(FleetError):
+    """As many requests as there may be at once are under way."""
+
+
+class OversizedRequestError(FleetError):
+    """A request has more bytes than its variant takes."""
+
+
+class OversizedAnswerError(FleetError):
+    """A model server has answered more bytes than its variant passes on."""
+
+
 class StartError(FleetError):
     """A model server did not become healthy; the message says why.
 

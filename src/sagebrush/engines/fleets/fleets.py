@@ -19,6 +19,7 @@ from sagebrush.engines.fleets.errors import (
 )
 from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.instance import Instance, Observer, Place, make_instance
+from sagebrush.engines.fleets.on_demand import Demand, OnDemandServer, make_on_demand
 from sagebrush.engines.fleets.router import Router, Strategy, Variant
 from sagebrush.engines.fleets.routes import Routes
 from sagebrush.engines.fleets.server import SpecFactory, end_leftover
@@ -53,6 +54,8 @@ class VariantPlan:
     strategy: Strategy = Strategy.LEAST_OUTSTANDING
     traits: Any = None
     shadow: bool = False
+    # Set where the model servers are started by requests; there is one instance then.
+    demand: Demand | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,21 @@ class Fleets:
         await _drained(superfluous)
         await self._discard(superfluous, STOP_GRACE_S)
 
+    async def change_demand(self, name: str, variant_name: str, demand: Demand) -> None:
+        """Let another demand count for a variant whose servers are started by requests.
+
+        Raises:
+            NotReadyError: the fleet is not up.
+            NoSuchVariantError: it has no such variant.
+            StartError: what is to be provisioned did not become healthy; nothing has changed.
+        """
+        variant = self.router(name).variant(variant_name)
+        if variant is None:
+            raise NoSuchVariantError(variant_name)
+        for instance in variant.instances:
+            if isinstance(instance.sole, OnDemandServer):
+                await instance.sole.change(demand)
+
     async def invoke(
         self,
         address: str,
@@ -277,7 +295,15 @@ class Fleets:
 
     def _instance(self, name: str, plan: VariantPlan, ordinal: int, observer: Observer) -> Instance:
         place = Place(name, plan.name, ordinal)
-        instance = make_instance(self._supervisor, self._folder, place, plan.containers, observer)
+        if plan.demand is None:
+            instance = make_instance(
+                self._supervisor, self._folder, place, plan.containers, observer
+            )
+        else:
+            (make_spec,) = plan.containers.values()
+            instance = make_on_demand(
+                self._supervisor, self._folder, place, make_spec, observer, plan.demand
+            )
         if self._injection is not None:
             # A fleet's name begins with its address: account, region, endpoint.
             account, _, endpoint = [*name.split("/"), "", ""][:3]

@@ -9,19 +9,23 @@ from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.asynchronous import check_asynchronous
 from sagebrush.services.sagemaker.hosting.capture import check_capture
+from sagebrush.services.sagemaker.hosting.serverless import check_serverless, is_serverless
 from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name"}
 _VARIANT_LIMIT = 10
 _UNSUPPORTED = ("ExplainerConfig",)
-_UNSUPPORTED_OF_VARIANT = ("ServerlessConfig", "CoreDumpConfig", "ManagedInstanceScaling")
+_UNSUPPORTED_OF_VARIANT = ("CoreDumpConfig", "ManagedInstanceScaling")
 
 
 def create_endpoint_config(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Keep a configuration whose models exist."""
     _check(request)
+    models = {}
     for variant in [*request["ProductionVariants"], *request.get("ShadowProductionVariants", ())]:
-        records.get(context, records.MODEL, variant["ModelName"])
+        model = variant["ModelName"]
+        models[model] = records.get(context, records.MODEL, model).request
+    check_serverless(request, models)
     name = request["EndpointConfigName"]
     resource = records.insert(context, records.ENDPOINT_CONFIG, name, request)
     add_tags(context.db, resource.arn, request.get("Tags", []))
@@ -86,7 +90,11 @@ def _check(request: dict[str, Any]) -> None:
             f"An endpoint configuration has at most {_VARIANT_LIMIT} production variants."
         )
     for variant in [*variants, *shadows]:
-        _check_variant(variant)
+        if "ModelName" not in variant:
+            name = variant["VariantName"]
+            raise faults.unsupported(f"Production variant {name} without ModelName")
+        if not is_serverless(variant):
+            _check_variant(variant)
     if not any(variant.get("InitialVariantWeight", 1.0) > 0 for variant in variants):
         raise faults.invalid("At least one production variant needs a weight greater than 0.")
 
@@ -115,8 +123,6 @@ def _check_variant(variant: dict[str, Any]) -> None:
         if field in variant:
             raise faults.unsupported(f"ProductionVariant.{field}")
     name = variant["VariantName"]
-    if "ModelName" not in variant:
-        raise faults.unsupported(f"Production variant {name} without ModelName")
     for field in ("InstanceType", "InitialInstanceCount"):
         if field not in variant:
             raise faults.invalid(f"{field} is required for production variant {name}.")

@@ -18,6 +18,7 @@ from sagebrush.services.sagemaker.hosting.guardrails.policies import (
 )
 from sagebrush.services.sagemaker.hosting.guardrails.stages import Policy, is_rolling
 from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.serverless import check_conversion
 from sagebrush.services.sagemaker.hosting.summaries import described
 from sagebrush.services.sagemaker.hosting.variants import (
     counts,
@@ -91,6 +92,7 @@ def update_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
     """
     endpoint = _settled(context, request["EndpointName"])
     config = records.get(context, records.ENDPOINT_CONFIG, request["EndpointConfigName"])
+    check_conversion(endpoint, config.request)
     items = items_of(context, config)
     _retain(endpoint, items, request)
     if not any(item["weight"] > 0 for item in items):

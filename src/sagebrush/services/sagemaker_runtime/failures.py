@@ -10,7 +10,9 @@ from sagebrush.engines.fleets import (
     NoSuchFleetError,
     NoSuchVariantError,
     NotReadyError,
+    OversizedRequestError,
     ServerTimeoutError,
+    ThrottledError,
 )
 from sagebrush.services.container_chain import OversizedError
 from sagebrush.services.platform import Context
@@ -44,6 +46,10 @@ def no_answer(context: Context, request: dict[str, Any], error: FleetError) -> A
         )
     if isinstance(error, NoSuchVariantError):
         return no_such_variant(request.get("TargetVariant"), name)
+    if isinstance(error, OversizedRequestError):
+        return ApiError("ValidationError", f"Endpoint {name}: {error}")
+    if isinstance(error, ThrottledError):
+        return ApiError("ThrottlingException", f"Endpoint {name}: {error}", status=400)
     if isinstance(error, NotReadyError):
         return ApiError("ServiceUnavailable", f"Endpoint {name}: {error}")
     if isinstance(error, OversizedError):

@@ -16,6 +16,11 @@ from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.failures import TROUBLE, failure_reason
 from sagebrush.services.sagemaker.hosting.fleet_keeping import FleetKeeping
 from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.serverless import (
+    config_of,
+    is_serverless,
+    note_demand,
+)
 from sagebrush.services.sagemaker.hosting.variants import name_of
 
 _log = logging.getLogger(__name__)
@@ -34,8 +39,9 @@ def note_change(endpoint: Resource, desired: list[dict[str, Any]], now: float) -
         item = items.get(name)
         if item is None:
             raise faults.invalid(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
-        if "ServerlessUpdateConfig" in one:
-            raise faults.unsupported("DesiredWeightAndCapacity.ServerlessUpdateConfig")
+        if is_serverless(item["variant"]):
+            item["serverless_before"] = config_of(item)
+        note_demand(item, one)
         item["weight"] = one.get("DesiredWeight", item["weight"])
         item["wanted"] = one.get("DesiredInstanceCount", item["count"])
         if item["wanted"] < 1 and not _may_be_empty(endpoint):
@@ -58,6 +64,7 @@ async def carry_out(platform: Platform, fleets: FleetKeeping, endpoint: Resource
         wanted = {name_of(item): item.get("wanted", item["count"]) for item in state["variants"]}
         try:
             await fleets.scale(endpoint, state, wanted)
+            await fleets.change_demands(endpoint, state)
         except TROUBLE as error:
             _log.warning("endpoint %s keeps its capacity: %s", endpoint.name, error)
             _undo(endpoint, failure_reason(error))
@@ -65,6 +72,7 @@ async def carry_out(platform: Platform, fleets: FleetKeeping, endpoint: Resource
         else:
             for item in state["variants"]:
                 item["count"] = item.pop("wanted", item["count"])
+                item.pop("serverless_before", None)
     if endpoint.status == "RollingBack":
         fleets.lead(endpoint)
         # Variants that got their instances before another did not give them back.
@@ -79,6 +87,8 @@ def _undo(endpoint: Resource, reason: str) -> None:
     for item in endpoint.state["variants"]:
         item["weight"], item["count"] = before[name_of(item)]
         item.pop("wanted", None)
+        if "serverless_before" in item:
+            item["serverless"] = item.pop("serverless_before")
     endpoint.state["failure_reason"] = reason
     endpoint.status = "RollingBack"
 

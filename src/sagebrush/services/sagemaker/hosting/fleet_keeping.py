@@ -11,6 +11,7 @@ from sagebrush.services.sagemaker.capacity import require_instances
 from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
 from sagebrush.services.sagemaker.hosting.plans import Planner
 from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.serverless import demand_of
 from sagebrush.services.sagemaker.hosting.variants import (
     address_of,
     fleet_of,
@@ -67,6 +68,18 @@ class FleetKeeping:
         await self._scale(fleet, more)
         fewer = {name: count for name, count in counts.items() if count < before[name]}
         await self._scale(fleet, fewer)
+
+    async def change_demands(self, endpoint: Resource, state: dict[str, Any]) -> None:
+        """Let the serverless variants of a state's fleet have the processes its row says.
+
+        Raises:
+            SagebrushError: what is to be provisioned did not come up.
+        """
+        for item in state["variants"]:
+            demand = demand_of(self._platform, endpoint, item)
+            if demand is not None:
+                fleet = fleet_of(endpoint, state)
+                await self._fleets.change_demand(fleet, name_of(item), demand)
 
     async def trim(self, endpoint: Resource, state: dict[str, Any]) -> None:
         """End the instances of a state's fleet that are more than its row says."""

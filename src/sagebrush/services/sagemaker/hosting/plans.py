@@ -17,6 +17,11 @@ from sagebrush.services.sagemaker.hosting.containers import is_multi_model
 from sagebrush.services.sagemaker.hosting.model_data import lay_out_model
 from sagebrush.services.sagemaker.hosting.multi_model.models import VariantModels
 from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.serverless import (
+    SERVERLESS_START_TIMEOUT_S,
+    demand_of,
+    is_serverless,
+)
 from sagebrush.services.sagemaker.hosting.serving import Placement, specification
 from sagebrush.services.sagemaker.hosting.variants import (
     container_keys,
@@ -65,10 +70,13 @@ class Planner:
             item["weight"],
             present(item),
             containers,
-            variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_TIMEOUT_S),
+            SERVERLESS_START_TIMEOUT_S
+            if is_serverless(variant)
+            else variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_TIMEOUT_S),
             _STRATEGIES[routing],
             _served(self._platform, endpoint, state, item),
             shadow=is_shadow(item),
+            demand=demand_of(self._platform, endpoint, item),
         )
 
     def model_folders(self, endpoint: Resource, state: dict[str, Any]) -> list[Path]:

@@ -13,7 +13,7 @@ from sagebrush.run.spec import Access, Entry, Limits, Member, Mount, ProcessSpec
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import images
 from sagebrush.services.sagemaker.hosting.containers import is_multi_model
-from sagebrush.services.sagemaker.instances import Instance, instance_of
+from sagebrush.services.sagemaker.hosting.serverless import size_of
 from sagebrush.services.sagemaker.jobs.hosts import machine_cpu_count, machine_memory_bytes
 from sagebrush.services.sagemaker.runtimes import Runtime
 
@@ -42,7 +42,7 @@ def specification(
 ) -> Callable[[Path], ProcessSpec]:
     """Return what makes the spec of one model server from its directory."""
     image = images.resolved(placement.container["Image"])
-    size = instance_of(placement.variant["InstanceType"]) or Instance(1, 1 << 30)
+    size = size_of(placement.variant)
     cpu_count = min(size.cpu_count, machine_cpu_count())
     memory_bytes = min(size.memory_bytes, machine_memory_bytes())
     arguments = [

@@ -13,6 +13,7 @@ from sagebrush.services.sagemaker.hosting.guardrails.statuses import (
     status_of_new,
 )
 from sagebrush.services.sagemaker.hosting.records import SERVING, Resource
+from sagebrush.services.sagemaker.hosting.serverless import config_of, is_serverless
 from sagebrush.services.sagemaker.hosting.variants import is_shadow, name_of, present
 
 
@@ -69,8 +70,17 @@ def _variant_summary(item: dict[str, Any], current: int, desired: int) -> dict[s
         ],
         "CurrentWeight": item["weight"],
         "DesiredWeight": item["weight"],
-        "CurrentInstanceCount": current,
-        "DesiredInstanceCount": desired,
+        **_capacity(item, current, desired),
+    }
+
+
+def _capacity(item: dict[str, Any], current: int, desired: int) -> dict[str, Any]:
+    if not is_serverless(item["variant"]):
+        return {"CurrentInstanceCount": current, "DesiredInstanceCount": desired}
+    wanted = config_of(item)
+    return {
+        "CurrentServerlessConfig": item.get("serverless_before", wanted),
+        "DesiredServerlessConfig": wanted,
     }
 
 
@@ -90,7 +100,7 @@ def _pending_variant(
     with_traffic = instances(item.get("share", 0.0), item["count"])
     created = endpoint.status == "Creating"
     return _variant_summary(item, with_traffic, item["count"]) | {
-        "InstanceType": item["variant"]["InstanceType"],
+        "InstanceType": item["variant"].get("InstanceType"),
         "VariantStatus": status_of_creation(item, target["begun"])
         if created
         else status_of_new(endpoint, item),

@@ -100,9 +100,16 @@ def places(endpoint: Resource, state: dict[str, Any]) -> Iterator[Place]:
     fleet = fleet_of(endpoint, state)
     for item in state["variants"]:
         # Those that are coming up are needed, too, and those that are to go are still there.
-        for ordinal in range(max(present(item), item.get("wanted", 0))):
+        for ordinal in range(max(present(item), item.get("wanted", 0), _processes(item))):
             for key in container_keys(item):
                 yield Place(fleet, name_of(item), ordinal, key)
+
+
+def _processes(item: dict[str, Any]) -> int:
+    """Return how many processes a serverless variant may have; 0 of one with instances."""
+    config = item.get("serverless", item["variant"].get("ServerlessConfig", {}))
+    number: int = config.get("MaxConcurrency", 0)
+    return number
 
 
 def _item(context: Context, config: Resource, variant: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +123,8 @@ def _item(context: Context, config: Resource, variant: dict[str, Any]) -> dict[s
         "containers": containers_of(model.request),
         "mode": model.request.get("InferenceExecutionConfig", {}).get("Mode", "Serial"),
         "weight": variant.get("InitialVariantWeight", 1.0),
-        "count": variant["InitialInstanceCount"],
+        # What stands for all processes of a serverless variant counts as one instance.
+        "count": variant.get("InitialInstanceCount", 1),
         "network_isolation": isolated,
         "resolved": context.now,
     }

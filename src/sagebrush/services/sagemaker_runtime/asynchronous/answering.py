@@ -92,10 +92,10 @@ class Answering:
                 tell_failure(self._platform, self._endpoint, self._request, failure.reason, said)
             )
             self._measures.note(self._request, failure.reason)
-        if failure.metric is not None:
-            self._measures.count(failure.metric)
-        self._measures.count("InvocationFailures")
-        self._end()
+            if failure.metric is not None:
+                self._measures.count(failure.metric)
+            self._measures.count("InvocationFailures")
+            self._end()
 
     async def _outcome(self, variant: Variant, instance: Instance) -> Reply | Failure:
         members = self._request.members
@@ -160,9 +160,8 @@ class Answering:
                     self._platform, self._endpoint, self._request, content_type, answer.body
                 )
             )
-            self._latencies["TotalProcessingTime"] = self._total_ms()
+            self._end()
             self._measures.note(self._request, self._success())
-        self._end()
         return None
 
     def _bucket(self, location: str) -> BucketRecord | None:
@@ -190,15 +189,14 @@ class Answering:
     def _measure(self, name: str, began: float) -> None:
         self._latencies[name] = (time.perf_counter() - began) * _MICROSECONDS
 
-    def _total_ms(self) -> float:
-        return (self._platform.clock.now() - self._request.received) * _MILLISECONDS
-
     def _end(self) -> None:
         """Count what an answered request took."""
-        self._latencies["TotalProcessingTime"] = self._total_ms()
+        total_s = self._platform.clock.now() - self._request.received
+        self._latencies["TotalProcessingTime"] = total_s * _MILLISECONDS
         for name, value in self._latencies.items():
             self._measures.count(name, value)
         self._measures.count("InvocationsProcesssed")
+        self._measures.store()
 
     def _success(self) -> str:
         units = {"TimeInBacklog": "ms", "TotalProcessingTime": "ms"}

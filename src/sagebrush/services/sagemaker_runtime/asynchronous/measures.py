@@ -6,7 +6,7 @@ real-time endpoints are not published.
 
 from __future__ import annotations
 
-from sagebrush.services.minute_sums import Series, minute_sums_of
+from sagebrush.engines.metrics import MetricDatum
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker_runtime.asynchronous.records import Endpoint, Request
 from sagebrush.wire.timestamps import format_iso8601
@@ -39,16 +39,20 @@ class Measures:
     def __init__(self, platform: Platform, endpoint: Endpoint, variant: str, stream: str) -> None:
         self._platform = platform
         self._endpoint = endpoint
-        self._dimensions = (("EndpointName", endpoint.name), ("VariantName", variant))
+        self._dimensions = {"EndpointName": endpoint.name, "VariantName": variant}
+        self._data: list[MetricDatum] = []
         self._stream = f"{stream}/data-log"
 
     def count(self, name: str, value: float = 1.0) -> None:
-        """Add a value of a metric."""
+        """Add a value of a metric; it is kept by `store`."""
+        now = self._platform.clock.now()
+        self._data.append(MetricDatum(name, self._dimensions, now, value=value, unit=_UNITS[name]))
+
+    def store(self) -> None:
+        """Store what was counted; joins the transaction under way, so that nothing counts twice."""
+        data, self._data = self._data, []
         given = self._endpoint
-        series = Series(
-            given.account, given.region, NAMESPACE, name, _UNITS[name], self._dimensions
-        )
-        minute_sums_of(self._platform).add(series, self._platform.clock.now(), value)
+        self._platform.metrics.put(given.account, given.region, NAMESPACE, data)
 
     def note(self, request: Request, words: str) -> None:
         """Add a line about a request to the data log; joins the transaction under way."""
