@@ -57,6 +57,9 @@ def test_what_it_says(world: World, play: Play) -> None:
         world.composite()
         first = world.find("c").reason
         assert first == f"{arn('c')} was created and its alarm rule evaluates to OK"
+        # A change of the child that changes nothing here gives no other reason.
+        world.force("OK")
+        assert world.find("c").reason == first
         world.force("ALARM")
 
     play(scene)
@@ -103,6 +106,8 @@ def test_an_alarm_reached_on_two_ways_changes_once(world: World, play: Play) -> 
         world.composite("b")
         world.composite("c", "ALARM(a) AND ALARM(b)", AlarmActions=[TOPIC])
         world.force("ALARM")
+        await world.settle()
+        assert world.did() == [("c", "ALARM")]
 
     play(scene)
     assert [new for name, _, new in world.transitions if name == "c"] == ["OK", "ALARM"]
@@ -250,6 +255,29 @@ def test_the_suppressor_comes_back_within_the_extension(world: World, play: Play
         assert it.by() == "Alarm"
 
     assert suppressed(world, play, scene) == []
+
+
+def test_a_suppressor_that_is_in_no_alarm_changes_no_wait(world: World, play: Play) -> None:
+    async def scene(it: Suppression) -> None:
+        world.force("ALARM")
+        await world.pass_time(10)
+        world.force("OK", "s")
+        assert it.by() == "WaitPeriod"
+        await world.pass_time(10)
+
+    assert suppressed(world, play, scene) == [("c", "ALARM")]
+
+
+def test_a_suppressor_after_the_actions_brings_them_not_again(world: World, play: Play) -> None:
+    async def scene(it: Suppression) -> None:
+        world.force("ALARM")
+        await world.pass_time(20)
+        world.force("ALARM", "s")
+        assert it.by() is None
+        world.force("OK", "s")
+        await world.pass_time(60)
+
+    assert suppressed(world, play, scene) == [("c", "ALARM")]
 
 
 def test_another_suppressor_discards_the_wait(world: World, play: Play) -> None:
