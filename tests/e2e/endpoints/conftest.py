@@ -138,10 +138,10 @@ class Hosting:
         return prediction["distance_to_cluster"], answer["InvokedProductionVariant"]
 
 
-def archive(members: dict[str, bytes]) -> bytes:
+def archive(members: dict[str, bytes], level: int = 9) -> bytes:
     """Return a gzip tar of files."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=level) as tar:
         for name, content in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)

@@ -13,6 +13,7 @@ from sagebrush.base.errors import ApiError
 
 ACCOUNT = "111122223333"
 KMEANS = "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1"
+KNN = "382416733822.dkr.ecr.us-east-1.amazonaws.com/knn:1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRole"
 Refusal = Callable[..., ApiError]
 
@@ -61,6 +62,31 @@ def test_create_model_of_one_container_in_a_list(server: Any) -> None:
     assert server.call("DescribeModel", ModelName="one")["Containers"] == containers
 
 
+def test_create_model_of_many_containers(server: Any) -> None:
+    containers = [container(server, ContainerHostname=f"c{number}") for number in range(15)]
+    mode = {"Mode": "Direct"}
+    server.call(
+        "CreateModel", ModelName="many", Containers=containers, InferenceExecutionConfig=mode
+    )
+    told = server.call("DescribeModel", ModelName="many")
+    assert told["Containers"] == containers
+    assert told["InferenceExecutionConfig"] == mode
+    assert "PrimaryContainer" not in told
+
+
+@pytest.mark.parametrize("image", ["knn", "linear-learner", "randomcutforest"])
+def test_create_model_of_many_models_below_a_prefix(server: Any, image: str) -> None:
+    # Nothing needs to lie there yet.
+    given = {
+        "Image": KNN.replace("knn", image),
+        "Mode": "MultiModel",
+        "ModelDataUrl": "s3://any-bucket/models/",
+        "MultiModelConfig": {"ModelCacheSetting": "Disabled"},
+    }
+    server.call("CreateModel", ModelName=image, PrimaryContainer=given)
+    assert server.call("DescribeModel", ModelName=image)["PrimaryContainer"] == given
+
+
 def test_create_model_twice(server: Any, refusal: Refusal) -> None:
     arn = create(server, "twice")
     error = refusal("CreateModel", ModelName="twice", PrimaryContainer=container(server))
@@ -86,10 +112,58 @@ def test_delete_model_frees_the_name_and_its_tags(server: Any, refusal: Refusal)
     [
         ({}, "PrimaryContainer or Containers is required"),
         ({"PrimaryContainer": {"Image": KMEANS}, "Containers": [{"Image": KMEANS}]}, "Only one of"),
-        ({"Containers": [{"Image": KMEANS}] * 2}, "several Containers is not supported"),
+        (
+            {
+                "Containers": [{"Image": KMEANS}] * 2,
+                "InferenceExecutionConfig": {"Mode": "Direct"},
+            },
+            "ContainerHostname is required for every container of a model with",
+        ),
+        (
+            {
+                "Containers": [{"Image": KMEANS}],
+                "InferenceExecutionConfig": {"Mode": "Direct"},
+            },
+            "Direct needs more than one container",
+        ),
+        (
+            {"Containers": [{"Image": KMEANS, "ContainerHostname": "a"}, {"Image": KMEANS}]},
+            "Mode Serial, or for none of them",
+        ),
+        (
+            {"Containers": [{"Image": KMEANS, "ContainerHostname": "a"}] * 2},
+            "ContainerHostname must be unique within a model; a is there more than once.",
+        ),
+        ({"Containers": [{"Image": KMEANS}] * 16}, "at most 15 containers, not 16"),
+        ({"Containers": [{"Image": KMEANS}, {"Image": "busybox"}]}, "requested image: busybox"),
+        (
+            {"Containers": [{"Image": KNN, "Mode": "MultiModel", "ModelDataUrl": "s3://b/"}] * 2},
+            "More than one container in MultiModel mode is not supported with inference pipeline.",
+        ),
+        (
+            {"PrimaryContainer": {"Image": KNN, "Mode": "MultiModel"}},
+            "ModelDataUrl is required in a container definition with Mode MultiModel.",
+        ),
+        (
+            {"PrimaryContainer": {"Image": KNN, "Mode": "MultiModel", "ModelDataUrl": "https://a"}},
+            "ModelDataUrl https://a is not the URL of an S3 prefix.",
+        ),
+        (
+            {"PrimaryContainer": {"Image": KMEANS, "MultiModelConfig": {}}},
+            "MultiModelConfig can only be specified with Mode MultiModel.",
+        ),
         ({"PrimaryContainer": {}}, "Image is required"),
         ({"PrimaryContainer": {"Image": "busybox"}}, "Cannot find the requested image: busybox"),
-        ({"PrimaryContainer": {"Image": KMEANS, "Mode": "MultiModel"}}, "MultiModel"),
+        (
+            {
+                "PrimaryContainer": {
+                    "Image": KMEANS,
+                    "Mode": "MultiModel",
+                    "ModelDataUrl": "s3://b/",
+                }
+            },
+            "does not contain required com.amazonaws.sagemaker.capabilities.multi-models=true",
+        ),
         ({"PrimaryContainer": {"ModelPackageName": "a"}}, "ModelPackageName is not supported"),
         (
             {"PrimaryContainer": {"Image": KMEANS, "ModelDataUrl": "s3://none-such/m.tar.gz"}},

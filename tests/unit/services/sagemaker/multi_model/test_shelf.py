@@ -1,0 +1,428 @@
+"""The models of an instance: loaded once, kept, given up for others; with a container of known
+room."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import tarfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagebrush.base.errors import ApiError
+from sagebrush.engines.fleets import (
+    Answer,
+    FleetError,
+    Instance,
+    ServerLostError,
+    ServerTimeoutError,
+    Variant,
+)
+from sagebrush.services.minute_sums import MinuteSums, minute_sums_of
+from sagebrush.services.sagemaker.hosting.multi_model import shelf as shelves
+from sagebrush.services.sagemaker.hosting.multi_model.models import VariantModels
+from sagebrush.services.sagemaker.hosting.multi_model.storage import name_of_model
+from sagebrush.services.served import LoadRefusedError
+
+
+class Container:
+    """A model server with room for so many models, in the place of a process."""
+
+    healthy = True
+    outstanding = 0
+
+    def __init__(self, folder: Path, room: int = 100) -> None:
+        self.folder = folder
+        self.room = room
+        self.incarnation = 1
+        self.loaded: list[str] = []
+        self.calls: list[str] = []
+        self.refuses: dict[str, Answer | FleetError] = {}
+        self.gate: Callable[[], Awaitable[None]] | None = None
+        self.page = 100
+
+    def die(self) -> None:
+        """End, and be replaced by a process that knows nothing."""
+        self.incarnation += 1
+        self.loaded = []
+
+    async def request(self, message: bytes, timeout_s: float) -> Answer:
+        head, _, body = message.partition(b"\r\n\r\n")
+        method, path, _ = head.partition(b"\r\n")[0].decode().split(" ")
+        if method == "GET":
+            return self._list(path)
+        if method == "POST":
+            name = json.loads(body)["model_name"]
+            assert json.loads(body)["url"] == f"/opt/ml/models/{name}/model"
+            assert (self.folder / "models" / name / "model").is_dir()
+            return await self._load(name)
+        name = path.rpartition("/")[2]
+        self.calls.append(f"unload {name}")
+        if name not in self.loaded:
+            return Answer(404, {}, b"")
+        self.loaded.remove(name)
+        return Answer(200, {}, b"{}")
+
+    def _list(self, path: str) -> Answer:
+        self.calls.append("list")
+        start = int(path.partition("next_page_token=")[2] or 0)
+        page = self.loaded[start : start + self.page]
+        document: dict[str, Any] = {
+            "models": [{"modelName": name, "modelUrl": "u"} for name in page]
+        }
+        if start + self.page < len(self.loaded):
+            document["nextPageToken"] = str(start + self.page)
+        return Answer(200, {}, json.dumps(document).encode())
+
+    async def _load(self, name: str) -> Answer:
+        self.calls.append(f"load {name}")
+        if self.gate is not None:
+            await self.gate()
+        refusal = self.refuses.get(name)
+        if isinstance(refusal, FleetError):
+            raise refusal
+        if refusal is not None:
+            return refusal
+        if name in self.loaded:
+            return Answer(409, {}, b"")
+        if len(self.loaded) >= self.room:
+            return Answer(507, {}, b"no room")
+        self.loaded.append(name)
+        return Answer(200, {}, b"{}")
+
+    def count(self, what: str) -> int:
+        """How many calls there were of a kind."""
+        return sum(call.startswith(what) for call in self.calls)
+
+
+class Scene:
+    """A variant of multi-model instances whose archives lie in a bucket."""
+
+    def __init__(self, server: Any, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+        self.bucket = server.bucket()
+        self.containers: list[Container] = []
+        self.models: VariantModels
+
+    def variant(
+        self, instances: int = 1, room: int = 100, volume_gib: int = 1, **fields: Any
+    ) -> Variant:
+        """Return a variant whose instances have room for so many models each."""
+        definition = {"ModelDataUrl": f"s3://{self.bucket}/models", "Mode": "MultiModel"} | fields
+        described = {
+            "VariantName": "v",
+            "InstanceType": "ml.m5.large",
+            "VolumeSizeInGB": volume_gib,
+        }
+        scope = ("111122223333", self.server.region, "e")
+        platform = self.server.platform
+        self.models = VariantModels(platform, scope, described, definition, "")
+        found = []
+        for number in range(instances):
+            container = Container(self.folder / str(number), room)
+            (container.folder / "models").mkdir(parents=True, exist_ok=True)
+            self.containers.append(container)
+            found.append(Instance(number, {"": container}, f"key-{number}"))  # type: ignore[dict-item]
+        return Variant("v", 1.0, found)
+
+    def put(self, name: str, words: str = "x", size: int = 0) -> None:
+        """Upload an archive."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            member = tarfile.TarInfo("model")
+            content = words.encode() or bytes(size)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        self.server.put(self.bucket, f"models/{name}", buffer.getvalue())
+
+    async def ask(self, instance: Instance, model: str) -> str:
+        """Use a model once."""
+        async with self.models.use(instance, model) as name:
+            container: Any = instance.sole
+            if name not in container.loaded:
+                raise ServerLostError("the model is not there")
+            await asyncio.sleep(0)
+        return name
+
+    def sums(self) -> dict[str, tuple[int, float]]:
+        """Return count and sum of every metric."""
+
+        async def found_sums() -> MinuteSums:
+            return minute_sums_of(self.server.platform)
+
+        sums = self.server.run(found_sums())._sums
+        found: dict[str, tuple[int, float]] = {}
+        for (series, _), each in sums.items():
+            before = found.get(series.name, (0, 0.0))
+            found[series.name] = before[0] + each.count, before[1] + each.total
+        return found
+
+
+@pytest.fixture
+def scene(server: Any, tmp_path: Path) -> Scene:
+    return Scene(server, tmp_path)
+
+
+def play(scene: Scene, story: Awaitable[Any]) -> Any:
+    async def told() -> Any:
+        return await story
+
+    return scene.server.run(told())
+
+
+def test_a_model_is_loaded_once(scene: Scene) -> None:
+    scene.put("a")
+    (instance,) = scene.variant().instances
+
+    async def story() -> None:
+        await asyncio.gather(*(scene.ask(instance, "a") for _ in range(20)))
+        assert await scene.ask(instance, "/a") == name_of_model("a")
+
+    before = scene.sums().get("ModelCacheHit", (0, 0.0))
+    play(scene, story())
+    (container,) = scene.containers
+    assert container.calls == ["list", f"load {name_of_model('a')}"]
+    hits = scene.sums()["ModelCacheHit"]
+    assert (hits[0] - before[0], hits[1] - before[1]) == (21, 1.0)
+    assert instance.engaged == 0
+
+
+def test_the_least_recently_used_goes(scene: Scene) -> None:
+    for name in "abcd":
+        scene.put(name)
+    (instance,) = scene.variant(room=3).instances
+
+    async def story() -> None:
+        for name in "abcabd":
+            await scene.ask(instance, name)
+
+    play(scene, story())
+    (container,) = scene.containers
+    assert sorted(container.loaded) == sorted(map(name_of_model, "abd"))
+    assert container.count("unload") == 1
+
+
+def test_a_model_in_use_stays(scene: Scene) -> None:
+    for name in "ab":
+        scene.put(name)
+    (instance,) = scene.variant(room=1).instances
+
+    async def story() -> None:
+        async with scene.models.use(instance, "a"):
+            waiting = asyncio.create_task(scene.ask(instance, "b"))
+            while scene.containers[0].count("load") < 2:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+            assert scene.containers[0].loaded == [name_of_model("a")]
+        await waiting
+
+    play(scene, story())
+    assert scene.containers[0].loaded == [name_of_model("b")]
+
+
+def test_many_models_in_little_room(scene: Scene) -> None:
+    names = [str(number) for number in range(40)]
+    for name in names:
+        scene.put(name)
+    (instance,) = scene.variant(room=3).instances
+
+    async def story() -> None:
+        await asyncio.gather(*(scene.ask(instance, name) for name in names * 2))
+
+    play(scene, story())
+    (container,) = scene.containers
+    assert len(container.loaded) <= 3
+    assert container.count("unload") >= 37
+
+
+def test_overwriting_and_deleting_do_not_touch_what_was_fetched(scene: Scene) -> None:
+    scene.put("a", "old")
+    scene.put("b")
+    (instance,) = scene.variant(room=1).instances
+    path = scene.folder / "0" / "models" / name_of_model("a") / "model" / "model"
+
+    async def ask(*names: str) -> None:
+        for name in names:
+            await scene.ask(instance, name)
+
+    play(scene, ask("a"))
+    scene.put("a", "new")
+    # Unloaded, it stays on the instance's storage.
+    play(scene, ask("b", "a"))
+    assert path.read_text() == "old"
+
+
+def test_the_storage_volume_is_bounded(scene: Scene) -> None:
+    for name in "abc":
+        scene.put(name, "", size=600_000_000 // 1000)
+    (instance,) = scene.variant(room=1).instances
+    shelf = scene.models._shelf(instance)
+    shelf._storage._limit_bytes = 1_300_000
+
+    async def story() -> None:
+        for name in "abc":
+            await scene.ask(instance, name)
+
+    play(scene, story())
+    kept = {path.name for path in (scene.folder / "0" / "models").iterdir()}
+    assert kept == {name_of_model("b"), name_of_model("c")}
+
+
+def refusal(scene: Scene, instance: Instance, name: str) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        play(scene, scene.ask(instance, name))
+    return caught.value
+
+
+def test_what_is_not_there_or_no_archive(scene: Scene) -> None:
+    (instance,) = scene.variant().instances
+    error = refusal(scene, instance, "none")
+    assert (error.code, error.message) == (
+        "ValidationError",
+        (
+            f"Failed to download model data(bucket: {scene.bucket}, key: models/none). Please"
+            " ensure that there is an object located at the URL and that the role passed to"
+            " CreateModel has permissions to download the model."
+        ),
+    )
+    scene.server.put(scene.bucket, "models/bad", "no archive")
+    assert refusal(scene, instance, "bad").code == "ValidationError"
+    scene.put("bad")
+    play(scene, scene.ask(instance, "bad"))
+
+
+def test_a_model_that_the_container_refuses(scene: Scene) -> None:
+    scene.put("a")
+    (instance,) = scene.variant().instances
+    container = scene.containers[0]
+    container.refuses[name_of_model("a")] = Answer(500, {}, b"it is bad")
+    with pytest.raises(LoadRefusedError) as caught:
+        play(scene, scene.ask(instance, "a"))
+    assert caught.value.answer.status == 500
+    container.refuses.clear()
+    play(scene, scene.ask(instance, "a"))
+
+
+def test_a_model_larger_than_all_the_room(scene: Scene) -> None:
+    scene.put("a")
+    (instance,) = scene.variant(room=0).instances
+    with pytest.raises(LoadRefusedError) as caught:
+        play(scene, scene.ask(instance, "a"))
+    assert caught.value.answer.status == 507
+
+
+@pytest.mark.parametrize("error", [ServerLostError("gone"), ServerTimeoutError("slow")])
+def test_no_answer_is_passed_on(scene: Scene, error: FleetError) -> None:
+    scene.put("a")
+    (instance,) = scene.variant().instances
+    scene.containers[0].refuses[name_of_model("a")] = error
+    with pytest.raises(type(error)):
+        play(scene, scene.ask(instance, "a"))
+
+
+def test_a_slow_load_goes_on_after_the_request_gave_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelves, "WAIT_S", 0.02)
+    scene.put("a")
+    (instance,) = scene.variant().instances
+    (container,) = scene.containers
+
+    async def story() -> None:
+        done = asyncio.Event()
+        container.gate = done.wait  # type: ignore[assignment]
+        for _ in range(2):
+            with pytest.raises(ApiError) as caught:
+                await scene.ask(instance, "a")
+            assert caught.value.code == "ModelNotReadyException"
+        done.set()
+        while not container.loaded:
+            await asyncio.sleep(0.001)
+        await scene.ask(instance, "a")
+
+    play(scene, story())
+    assert container.count("load") == 1
+
+
+def test_a_replaced_process_loads_again(scene: Scene) -> None:
+    for name in "ab":
+        scene.put(name)
+    (instance,) = scene.variant().instances
+    (container,) = scene.containers
+
+    async def story() -> None:
+        await scene.ask(instance, "a")
+        container.die()
+        await scene.ask(instance, "a")
+        await scene.ask(instance, "b")
+
+    play(scene, story())
+    assert container.count("list") == 2
+    assert sorted(container.loaded) == sorted(map(name_of_model, "ab"))
+
+
+def test_an_adopted_process_keeps_its_models(scene: Scene) -> None:
+    for name in "abc":
+        scene.put(name)
+    (instance,) = scene.variant().instances
+    (container,) = scene.containers
+    container.page = 1
+
+    async def ask(names: str) -> None:
+        for name in names:
+            await scene.ask(instance, name)
+
+    play(scene, ask("abc"))
+    calls = len(container.calls)
+    # Another server finds the process, with what it has loaded, page by page.
+    variant = scene.variant()
+    scene.containers[-1] = container
+    variant.instances[0].servers[""] = container  # type: ignore[assignment]
+    variant.instances[0].sole = container  # type: ignore[assignment]
+    instance = variant.instances[0]
+    container.room = 3
+    scene.put("d")
+    play(scene, ask("abcd"))
+    assert container.calls[calls:][:3] == ["list"] * 3
+    assert container.count("load") == 5  # three, and d twice: one of the others had to go
+    assert len(container.loaded) == 3
+
+
+def test_without_a_cache_a_model_goes_after_use(scene: Scene) -> None:
+    scene.put("a", "old")
+    setting = {"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}
+    (instance,) = scene.variant(**setting).instances
+    (container,) = scene.containers
+    folder = scene.folder / "0" / "models" / name_of_model("a")
+
+    async def story() -> None:
+        await asyncio.gather(scene.ask(instance, "a"), scene.ask(instance, "a"))
+        while container.loaded or folder.exists():
+            await asyncio.sleep(0.001)
+
+    play(scene, story())
+    play(scene, story())
+    assert container.count("load") == container.count("unload")
+
+
+def test_a_model_stays_on_its_instance_and_spreads_under_load(scene: Scene) -> None:
+    for name in "ab":
+        scene.put(name)
+    variant = scene.variant(instances=3)
+    one, two, three = variant.instances
+    play(scene, scene.ask(two, "a"))
+    for routed in (one, two, three):
+        assert scene.models.choose(variant, routed, "a") is two
+        assert scene.models.choose(variant, routed, "b") is routed
+    two.engaged = 2  # as many as ml.m5.large has processors
+    assert scene.models.choose(variant, one, "a") is one
+    one.engaged = 3
+    assert scene.models.choose(variant, one, "a") is two
+    scene.containers[1].healthy = False
+    assert scene.models.choose(variant, three, "a") is three
