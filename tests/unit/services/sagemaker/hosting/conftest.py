@@ -37,6 +37,8 @@ class Processes:
 
     def __init__(self) -> None:
         self.running: set[Place] = set()
+        # Those of them that answer pings.
+        self.up: set[Place] = set()
         self.gate = asyncio.Event()
         self.gate.set()
         # Variants of which no further instance comes up, with what is said about that.
@@ -44,6 +46,11 @@ class Processes:
         # What was asked for is lost from now on: the server is dead.
         self.dead = False
         self.started: list[Place] = []
+
+    def end(self, place: Place) -> None:
+        """End the process at a place."""
+        self.running.discard(place)
+        self.up.discard(place)
 
 
 class FakeInstance:
@@ -60,19 +67,21 @@ class FakeInstance:
         self.healthy = False
 
     async def start(self, timeout_s: float) -> None:
-        processes = self._processes
-        if self._place not in processes.running:
-            processes.started.append(self._place)
-            processes.running.add(self._place)
+        processes, place = self._processes, self._place
+        if place not in processes.running:
+            processes.started.append(place)
+            processes.running.add(place)
+        if place not in processes.up:
             await processes.gate.wait()
-            if self._place.variant in processes.trouble:
-                raise processes.trouble[self._place.variant]
+            if place.variant in processes.trouble:
+                raise processes.trouble[place.variant]
+        processes.up.add(place)
         self.healthy = True
 
     async def stop(self, grace_s: float) -> None:
         self.healthy = False
         if not self._processes.dead:
-            self._processes.running.discard(self._place)
+            self._processes.end(self._place)
 
 
 class SteppedServer(Server):
@@ -277,7 +286,7 @@ def one_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     async def end(_supervisor: Any, folder: Path, _grace_s: float) -> None:
         for place in list(processes.running):
             if place.folder_name == folder.name:
-                processes.running.discard(place)
+                processes.end(place)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sagebrush.engines.fleets.fleets.make_instance", make)
@@ -302,6 +311,12 @@ def scene(one_scene: Scene) -> Iterator[Scene]:
         one_scene.advance(8 * 3600)
         assert one_scene.status(endpoint.name) in ("InService", "UpdateRollbackFailed")
     one_scene.assert_nothing_is_left_over()
+    for endpoint in records.with_status(
+        one_scene.server.platform.db, records.ENDPOINT, ("InService", "UpdateRollbackFailed")
+    ):
+        one_scene.call("DeleteEndpoint", EndpointName=endpoint.name)
+    one_scene.settle()
+    assert not one_scene.processes.running
 
 
 @pytest.fixture
