@@ -443,6 +443,29 @@ def test_containers_of_an_instance_have_a_server_each(folder: Path) -> None:
     play(story())
 
 
+def test_all_containers_that_do_not_start_are_named(folder: Path) -> None:
+    def broken(directory: Path) -> Any:
+        raise OSError("the disk is full")
+
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.stillborn = 100
+        names = ("first", "second", "third")
+        plan = VariantPlan("a", 1.0, 1, dict.fromkeys(names, spec_of), 5.0)
+        with pytest.raises(StartError) as caught:
+            await scene.fleets.deploy("one", [plan], scene.observed)
+        assert caught.value.containers == names
+        assert caught.value.container == "first"
+        assert caught.value.variant is not None
+        # What is not the container's doing comes first.
+        scene.supervisor.stillborn = 3
+        plan = VariantPlan("a", 1.0, 1, {"first": spec_of, "second": broken}, 5.0)
+        with pytest.raises(OSError, match="the disk is full"):
+            await scene.fleets.deploy("one", [plan], scene.observed)
+
+    play(story())
+
+
 def test_a_request_for_one_instance_goes_there_or_nowhere(folder: Path) -> None:
     async def story() -> None:
         scene = Scene(folder)
