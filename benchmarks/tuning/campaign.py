@@ -28,6 +28,8 @@ _BAYESIAN = (
     "encoding",
     "gaussian_process",
     "maximisation",
+    "outputs",
+    "slice_sampling",
     "spaces",
 )
 # For each kind: what of this folder a figure depends on, and, for ours, what of the library.

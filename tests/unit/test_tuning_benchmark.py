@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -108,6 +109,19 @@ def test_figures_are_kept_and_go_stale_with_the_code(tmp_path, monkeypatch) -> N
     assert again.figure(measurement) is not None
     monkeypatch.setattr(campaign, "source_of", lambda _: "another")
     assert again.figure(measurement) is None
+
+
+def test_figures_depend_on_everything_that_the_search_is_made_of() -> None:
+    wanted = {"bayesian"}
+    while True:
+        sources = [(campaign._LIBRARY / f"{each}.py").read_text("utf-8") for each in wanted]
+        found = set(
+            re.findall(r"^from sagebrush\.tuning\.(\w+) import", "".join(sources), re.MULTILINE)
+        )
+        if found <= wanted:
+            break
+        wanted |= found
+    assert wanted == set(campaign._BAYESIAN)
 
 
 def test_only_seeds_that_everybody_ran_count(tmp_path) -> None:
