@@ -15,6 +15,7 @@ from sagebrush.services.sagemaker.hosting.serverless import demand_of
 from sagebrush.services.sagemaker.hosting.variants import (
     address_of,
     fleet_of,
+    is_shadow,
     name_of,
     places,
     present,
@@ -102,7 +103,7 @@ class FleetKeeping:
             self._fleets.publish(address, *tables)
         else:
             tables = {fleet_of(endpoint, state): _weights(state) for state in serving}
-            shares = [sum(weights.values()) for weights in tables.values()]
+            shares = [_share(state) for state in serving]
             self._fleets.publish(address, *tables, shares=shares)
         for fleet, weights in tables.items():
             try:
@@ -121,9 +122,21 @@ def _takes_requests(state: dict[str, Any]) -> bool:
     return any(item.get("share", 1.0) > 0 for item in state["variants"])
 
 
+def _share(state: dict[str, Any]) -> float:
+    """Return how much of all requests a state's fleet gets; 1 where it gets all of them."""
+    production = [item for item in state["variants"] if not is_shadow(item)]
+    total = sum(item["weight"] for item in production) or 1.0
+    served: float = sum(item["weight"] * item.get("share", 1.0) for item in production)
+    return served / total
+
+
 def _weights(state: dict[str, Any]) -> dict[str, float]:
-    """Return each variant's part of all requests; of a whole fleet they sum up to 1."""
-    total = sum(item["weight"] for item in state["variants"]) or 1.0
+    """Return the weights of variants of which only a share takes traffic.
+
+    A shadow keeps its weight relative to what it is a shadow of.
+    """
+    share = _share(state)
     return {
-        name_of(item): item["weight"] * item.get("share", 1.0) / total for item in state["variants"]
+        name_of(item): item["weight"] * (share if is_shadow(item) else item.get("share", 1.0))
+        for item in state["variants"]
     }

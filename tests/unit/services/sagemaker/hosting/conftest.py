@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.services.sagemaker.conftest import KMEANS, Server
 
 from sagebrush.base.adjustable_clock import AdjustableClock
 from sagebrush.base.clock import Clock
@@ -24,8 +25,6 @@ from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.deployments import deployments_of
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.variants import places, states_of
-
-from ..conftest import KMEANS, Server
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -35,12 +36,14 @@ class Killer:
         self.number = 0
         self.fatal = 0
         self.before = False
-        monkeypatch.setattr(Rollout, "_save", lambda rollout: self._count(rollout))
+        # A bound method would hide the deployment it is called for.
+        monkeypatch.setattr(Rollout, "_save", functools.partialmethod(_counted, self))
 
     def arm(self, fatal: int, *, before: bool) -> None:
         self.number, self.fatal, self.before = 0, fatal, before
 
-    def _count(self, rollout: Rollout) -> None:
+    def count(self, rollout: Rollout) -> None:
+        """Count a write, and be the end of the server if it is the fatal one."""
         self.number += 1
         if self.number != self.fatal:
             self._save(rollout)
@@ -49,6 +52,10 @@ class Killer:
             self._save(rollout)
         self._processes.dead = True
         raise asyncio.CancelledError
+
+
+def _counted(rollout: Rollout, killer: Killer) -> None:
+    killer.count(rollout)
 
 
 def through(scene: Scene, kind: str, *, back: bool, killer: Killer) -> None:

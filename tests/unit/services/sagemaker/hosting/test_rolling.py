@@ -43,10 +43,11 @@ def test_batches_come_up_bake_and_replace_as_many(scene: Scene) -> None:
         assert scene.counts(name) == {old: 5 - number, new: number}
         (serving,) = scene.describe(name)["ProductionVariants"]
         assert serving["CurrentInstanceCount"] == 5 - number
-        assert scene.variant_status(name) == (
-            "Baking",
+        status, message = scene.variant_status(name)
+        assert status == "Baking"
+        assert message == (
             "Baking for 600 seconds (WaitIntervalInSeconds) with traffic enabled on batch capacity"
-            f" of {number} instance(s).",
+            f" of {number} instance(s)."
         )
         scene.advance(INTERVAL_S)
     assert scene.shares(name) == {new: 1.0}

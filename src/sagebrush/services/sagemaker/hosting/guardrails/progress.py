@@ -20,7 +20,7 @@ from sagebrush.services.sagemaker.hosting.guardrails.stages import (
     stages_of,
 )
 from sagebrush.services.sagemaker.hosting.records import Resource
-from sagebrush.services.sagemaker.hosting.variants import counts, name_of, present
+from sagebrush.services.sagemaker.hosting.variants import counts, is_shadow, name_of, present
 
 CREATING = "Creating"
 ACTIVATING = "ActivatingTraffic"
@@ -92,8 +92,9 @@ def shift(endpoint: Resource, shares: dict[str, float]) -> None:
     target = endpoint.state["target"]
     for item in target["variants"]:
         item["share"] = shares[name_of(item)]
-    total = sum(item["weight"] for item in target["variants"]) or 1.0
-    overall = sum(item["weight"] * item["share"] for item in target["variants"]) / total
+    production = [item for item in target["variants"] if not is_shadow(item)]
+    total = sum(item["weight"] for item in production) or 1.0
+    overall = sum(item["weight"] * item["share"] for item in production) / total
     for state in old_states(endpoint):
         for item in state["variants"]:
             # Old variants that have no successor go as the whole does.
