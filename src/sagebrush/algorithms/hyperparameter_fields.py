@@ -4,8 +4,9 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+LARGEST_FLOAT32 = 3.4028234663852886e38
 _TRUE = {"true", "1", "yes", "t", "y"}
 _FALSE = {"false", "0", "no", "f", "n"}
 
@@ -93,7 +94,10 @@ class Text(Field):
 
 @dataclass(frozen=True)
 class _Number(Field):
-    """A number in an interval; ``low_open`` and ``high_open`` exclude the bounds themselves."""
+    """A number in an interval; ``low_open`` and ``high_open`` exclude the bounds themselves.
+
+    No number is larger than ``largest``, which is what the algorithms can compute with.
+    """
 
     low: float | None = None
     high: float | None = None
@@ -102,6 +106,7 @@ class _Number(Field):
 
     noun = "a number"
     range_name = "ContinuousParameterRangeSpecification"
+    largest: ClassVar[float]
 
     def read(self, text: str) -> float:
         value = self.number(text)
@@ -115,7 +120,7 @@ class _Number(Field):
 
     def contains(self, value: float) -> bool:
         """Whether the value lies in the field's interval; NaN and infinities never do."""
-        if not math.isfinite(value):
+        if not math.isfinite(value) or abs(value) > self.largest:
             return False
         if self.low is not None and (value < self.low or (self.low_open and value == self.low)):
             return False
@@ -134,13 +139,17 @@ class _Number(Field):
             value = self.number(text)
         except ValueError:
             return super().violation(text)
-        if self.words or not math.isfinite(value):
+        if not math.isfinite(value) or (self.words and abs(value) <= self.largest):
             return super().violation(text)
         if self.low is not None and value <= self.low:
             relation = "is less than or equal to" if self.low_open else "is less than"
             return f"{text} {relation} the minimum of {self.low}"
-        relation = "is greater than or equal to" if self.high_open else "is greater than"
-        return f"{text} {relation} the maximum of {self.high}"
+        if self.high is not None and value >= self.high:
+            relation = "is greater than or equal to" if self.high_open else "is greater than"
+            return f"{text} {relation} the maximum of {self.high}"
+        if value < 0:
+            return f"{text} is less than the minimum of {-self.largest}"
+        return f"{text} is greater than the maximum of {self.largest}"
 
     def range(self) -> dict[str, Any] | None:
         low = self.low if self.tune_low is None else self.tune_low
@@ -156,6 +165,7 @@ class Integer(_Number):
 
     kind = "Integer"
     noun = "an integer"
+    largest = 2**63 - 1
     range_name = "IntegerParameterRangeSpecification"
 
     def number(self, text: str) -> int:
@@ -174,6 +184,7 @@ class Continuous(_Number):
 
     kind = "Continuous"
     noun = "a float"
+    largest = LARGEST_FLOAT32
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,22 @@ def test_refusals_are_worded_as_the_first_party_images_word_them():
     assert "'adagrad' is not one of ['adam', 'sgd']" in refusal(optimizer="adagrad")
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "reason"),
+    [
+        (Continuous("rate", low=0.0), "1e300", "1e300 is greater than the maximum of 3.40282"),
+        (Continuous("bias"), "-1e39", "-1e39 is less than the minimum of -3.40282"),
+        (Continuous("auto", words=("auto",)), "1e39", "1e39 is greater than the maximum of 3.40"),
+        (Integer("epochs", low=1), "1" + 19 * "0", "is greater than the maximum of 9223372036"),
+    ],
+)
+def test_numbers_that_cannot_be_computed_with_are_refused(field: Field, text, reason):
+    with pytest.raises(
+        ClientError, match=f"'{field.name}' hyperparameter.*\n\nCaused by: .*{reason}"
+    ):
+        Schema((field,)).parse({field.name: text})
+
+
 def test_rules_see_all_values():
     assert refusal(optimizer="sgd") == "momentum is required for sgd"
     assert SCHEMA.parse({"k": "1", "optimizer": "sgd", "momentum": "0.9"})["momentum"] == 0.9

@@ -2,7 +2,7 @@
 
 from sagebrush.algorithms.card import Card, Channel, Metric
 
-CONTENT_TYPES = ("text/plain", "application/jsonlines")
+CONTENT_TYPES = ("text/plain", "application/jsonlines", "application/x-recordio")
 
 CARD = Card(
     name="blazingtext",

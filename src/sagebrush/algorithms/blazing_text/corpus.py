@@ -66,10 +66,11 @@ def _stream_blocks(
 ) -> Iterator[bytes]:
     content_type = (reader.config.content_type or "").partition(";")[0].strip().lower()
     if not documents:
-        if content_type == "application/jsonlines":
-            raise ClientError("ContentType 'application/jsonlines' is for 'mode' supervised only.")
+        if content_type in {"application/jsonlines", "application/x-recordio"}:
+            raise ClientError(f"ContentType {content_type!r} is for 'mode' supervised only.")
         return _checked(_text_blocks(file, documents=False), stream.name, check=check)
-    if reader.config.record_wrapper == "RecordIO":
+    # The guide's example of an augmented manifest says it both ways at once.
+    if reader.config.record_wrapper == "RecordIO" or content_type == "application/x-recordio":
         return _joined(_labelled_pairs(file, stream.name))
     if content_type == "application/jsonlines":
         return _joined(_labelled_lines(file, stream.name))

@@ -21,6 +21,8 @@ from sagebrush.algorithms.linear_learner.settings import (
 
 AUTO = ("auto",)
 FEWEST_CLASSES = 3
+MOST_MODELS = 10_000
+"""AWS documents no bound; all of them are held in memory together."""
 MOST_CLASSES = 1_000_000
 
 _TASK = (
@@ -89,7 +91,14 @@ _PASSES = (
         low_open=True,
         description="Relative change that counts as progress.",
     ),
-    Integer("num_models", default="auto", words=AUTO, low=1, description="Models; auto is 32."),
+    Integer(
+        "num_models",
+        default="auto",
+        words=AUTO,
+        low=1,
+        high=MOST_MODELS,
+        description="Models; auto is 32.",
+    ),
 )
 
 _SELECTION = (

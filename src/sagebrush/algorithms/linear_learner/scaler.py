@@ -15,6 +15,10 @@ Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 
+_SMALLEST_DEVIATION = 1e-37
+"""What features are divided by, and by less float32 has no room for the quotient."""
+
+
 @dataclass(frozen=True)
 class Scaler:
     """x' = (x - mean) / deviation for features (d,), y' likewise for regression labels.
@@ -128,5 +132,5 @@ def _moments(
     mean = sums / rows
     variance = squares / rows - mean * mean
     # Rounding leaves a constant feature with a tiny variance of either sign.
-    constant = variance <= 1e-12 * np.maximum(squares / rows, 1e-30)
+    constant = variance <= np.maximum(1e-12 * squares / rows, _SMALLEST_DEVIATION**2)
     return mean, np.sqrt(np.where(constant, 1.0, variance)), constant

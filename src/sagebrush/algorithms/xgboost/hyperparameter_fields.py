@@ -10,6 +10,9 @@ from sagebrush.algorithms.hyperparameter_fields import Categorical, Continuous, 
 from sagebrush.algorithms.hyperparameters import Wording
 from sagebrush.algorithms.xgboost.vocabulary import METRICS, METRICS_WITH_THRESHOLD
 
+_SCRIPT_MODE_NAMES = ("sagemaker_program", "sagemaker_submit_directory")
+"""What the SDK's framework estimators give to say which script of the user's shall train."""
+
 
 class ImageWording(Wording):
     """The messages of the open XGBoost container."""
@@ -18,6 +21,14 @@ class ImageWording(Wording):
         return f"Missing required hyperparameter: {names[0]}"
 
     def unknown(self, names: list[str]) -> str:
+        scripted = [name for name in _SCRIPT_MODE_NAMES if name in names]
+        if scripted:
+            listed = " and ".join(scripted)
+            return (
+                f"Script mode is not supported: {listed} ask for a training script of your own "
+                "(sagemaker.xgboost.XGBoost with entry_point), and here this image trains in "
+                "algorithm mode only. Use sagemaker.estimator.Estimator without entry_point."
+            )
         return f"Extraneous hyperparameter found: {names[0]}"
 
     def invalid(self, field: Field, text: str) -> str:
@@ -25,7 +36,9 @@ class ImageWording(Wording):
             return _outside(field.name, text, list(field.choices))
         if isinstance(field, Integer | Continuous):
             try:
-                return _outside(field.name, field.number(text), interval(field))
+                value = field.number(text)
+                allowed = _computable(field) if abs(value) > field.largest else interval(field)
+                return _outside(field.name, value, allowed)
             except ValueError:
                 return _unparsable(field.name)
         return _unparsable(field.name)
@@ -55,6 +68,12 @@ def interval(field: Integer | Continuous) -> str:
     return f"{low}, {high}"
 
 
+def _computable(field: Integer | Continuous) -> str:
+    """The range where only the numbers that xgboost can compute with bound it."""
+    low = f"[{-field.largest}" if field.low is None else interval(field).partition(",")[0]
+    return f"{low}, {field.largest if field.high is None else field.high}]"
+
+
 def _outside(name: str, value: object, allowed: object) -> str:
     return f"Hyperparameter {name}: {value} is not in {allowed}"
 
@@ -69,7 +88,12 @@ def _not_in_range(name: str, value: object, allowed: object) -> ClientError:
 
 @dataclass(frozen=True)
 class WholeNumber(Integer):
-    """An integer, spelled as one: ``3.0`` is refused as the images refuse it."""
+    """An integer, spelled as one: ``3.0`` is refused as the images refuse it.
+
+    xgboost keeps integers in 32 bits.
+    """
+
+    largest = 2**31 - 1
 
     def number(self, text: str) -> int:
         return int(text)

@@ -23,11 +23,20 @@ def lines() -> list[tuple[int, str]]:
 
 
 def training_bytes(content_type: str) -> bytes:
+    if content_type == "application/x-recordio":
+        pairs = [(str(label).encode(), text.encode()) for label, text in lines()]
+        return b"".join(frame(each) for pair in pairs for each in pair)
     if content_type == "application/jsonlines":
         rows = [json.dumps({"source": text, "label": label}) for label, text in lines()]
     else:
         rows = [f"__label__{label} {text}" for label, text in lines()]
     return "\n".join([*rows, ""]).encode()
+
+
+def frame(payload: bytes) -> bytes:
+    """A RecordIO record."""
+    head = (0xCED7230A).to_bytes(4, "little") + len(payload).to_bytes(4, "little")
+    return head + payload + bytes(-len(payload) % 4)
 
 
 def sentence_bytes(content_type: str) -> bytes:

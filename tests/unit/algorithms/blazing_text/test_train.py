@@ -85,11 +85,13 @@ def test_all_forms_of_the_same_data_give_the_same_model(run_job):
     lines = {"ContentType": "application/jsonlines"}
     piped = {"TrainingInputMode": "Pipe", "ContentType": "text/plain"}
     records = piped | {"RecordWrapperType": "RecordIO", "ContentType": "application/jsonlines"}
+    guide = piped | {"RecordWrapperType": "RecordIO", "ContentType": "application/x-recordio"}
     jobs = [
         run_job(SUPERVISED, "lines", train=as_json_lines(False), settings=lines),
         run_job(SUPERVISED, "pipe", train=labelled_text(), settings=piped),
         run_job(SUPERVISED, "records", train=as_records(False), settings=records),
         run_job(SUPERVISED, "turned", train=as_records(True), settings=records),
+        run_job(SUPERVISED, "guide", train=as_records(False), settings=guide),
     ]
     for job in jobs:
         assert job.code == 0, job.log
@@ -262,6 +264,9 @@ def test_word_vectors_take_no_labelled_channels(run_job):
         settings={"ContentType": "application/jsonlines"},
     )
     assert "application/jsonlines" in job.failure
+    settings = {"TrainingInputMode": "Pipe", "ContentType": "application/x-recordio"}
+    job = run_job(WORDS, "records", train=as_records(False), settings=settings)
+    assert "'application/x-recordio' is for 'mode' supervised only" in job.failure
 
 
 @pytest.mark.parametrize("mode", ["skipgram", "cbow", "supervised"])

@@ -34,6 +34,16 @@ def test_constant_features_are_left_in_size():
     assert scaler_of(ROWS).feature_deviation[3] == 1.0
 
 
+def test_small_features_are_not_constant():
+    rows = np.random.default_rng(1).normal(size=(200, 4)).astype(np.float32)
+    tiny = rows * np.array([1e-30, 1e-42, 1, 0], np.float32)
+    scaler = scaler_of(tiny)
+    assert scaler.constant is not None
+    # What float32 cannot tell from its reciprocal's infinity stays as it is.
+    assert scaler.constant.tolist() == [False, True, False, True]
+    np.testing.assert_allclose(scaler.features(tiny)[:, 0].std(), 1.0, rtol=1e-3)
+
+
 def test_sparse_rows_are_scaled_but_not_shifted():
     rows = sparse.csr_matrix(np.where(ROWS > 0, ROWS, 0))
     scaler = scaler_of(rows)

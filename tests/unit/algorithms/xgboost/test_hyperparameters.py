@@ -42,7 +42,7 @@ def test_a_missing_required_hyperparameter_is_named():
         SCHEMA.parse({"eta": "0.1"})
 
 
-@pytest.mark.parametrize("name", ["max_dept", "_num_gpus", "sagemaker_program"])
+@pytest.mark.parametrize("name", ["max_dept", "_num_gpus", "sagemaker_region"])
 def test_unknown_names_are_extraneous(name: str):
     assert refusal(**{name: "1"}) == f"Extraneous hyperparameter found: {name}"
 
@@ -83,6 +83,31 @@ def test_unknown_names_are_extraneous(name: str):
 )
 def test_ranges_are_refused_in_interval_notation(name: str, text: str, message: str):
     assert refusal(**{name: text}) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "num_round",
+            "3000000000",
+            "Hyperparameter num_round: 3000000000 is not in [1, 2147483647]",
+        ),
+        ("gamma", "1e39", "Hyperparameter gamma: 1e+39 is not in [0, 3.4028234663852886e+38]"),
+        ("max_bin", "99999999999", "Hyperparameter max_bin: 99999999999 is not in [0, 2147483647]"),
+    ],
+)
+def test_numbers_that_xgboost_has_no_room_for_are_refused(name: str, text: str, message: str):
+    assert refusal(**{name: text}) == message
+
+
+def test_the_sdks_script_mode_is_named():
+    message = refusal(
+        sagemaker_program='"train.py"', sagemaker_submit_directory='"s3://b/c.tar.gz"'
+    )
+    assert (
+        "Script mode is not supported: sagemaker_program and sagemaker_submit_directory" in message
+    )
 
 
 def test_multiclass_objectives_need_num_class():
