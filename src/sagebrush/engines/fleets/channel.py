@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import cast, overload
 
 import httptools
 
@@ -26,6 +26,9 @@ _MAXIMUM_IDLE = 64
 _FIRST_FINAL_STATUS = 200
 _BODILESS = frozenset({204, 304})
 _MAXIMUM_ADDRESS_BYTES = 107
+
+# A request: all of it, or its head and a view of its body.
+Message = bytes | tuple[bytes, memoryview]
 
 
 @dataclass(slots=True)
@@ -107,7 +110,7 @@ class Channel(asyncio.Protocol):
             self.reusable = False
         self._resolve()
 
-    async def request(self, message: bytes, timeout_s: float) -> Answer:
+    async def request(self, message: Message, timeout_s: float) -> Answer:
         """Send a whole request and return the answer.
 
         Raises:
@@ -125,7 +128,10 @@ class Channel(asyncio.Protocol):
         # A timer handle costs a fraction of asyncio.timeout's task bookkeeping.
         timer = self._loop.call_later(timeout_s, self._expire, timeout_s)
         try:
-            self._transport.write(message)
+            if isinstance(message, bytes):
+                self._transport.write(message)
+            else:
+                self._transport.writelines(message)
             return await answer
         finally:
             timer.cancel()
@@ -168,7 +174,7 @@ class ChannelPool:
         self._closed = False
         self.outstanding = 0
 
-    async def request(self, message: bytes, timeout_s: float) -> Answer:
+    async def request(self, message: Message, timeout_s: float) -> Answer:
         """Send a request over a free connection, opening one when none is.
 
         Raises:
@@ -250,12 +256,26 @@ class ChannelPool:
             channel.close()
 
 
-def compose(method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> bytes:
-    """Return the bytes of a request to a model server; line breaks in values become spaces."""
+@overload
+def compose(
+    method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes = b""
+) -> bytes: ...
+@overload
+def compose(
+    method: str, path: str, headers: Sequence[tuple[str, str]], body: memoryview
+) -> Message: ...
+def compose(
+    method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | memoryview = b""
+) -> Message:
+    """Return the bytes of a request to a model server; line breaks in values become spaces.
+
+    A view as `body` is not copied: it is sent from where it is.
+    """
     lines = [f"{method} {path} HTTP/1.1\r\nhost: model\r\n"]
     for name, value in headers:
         if "\n" in value or "\r" in value:
             value = " ".join(value.splitlines())
         lines.append(f"{name}: {value}\r\n")
     lines.append(f"content-length: {len(body)}\r\n\r\n")
-    return "".join(lines).encode("latin-1", "replace") + body
+    head = "".join(lines).encode("latin-1", "replace")
+    return (head, body) if isinstance(body, memoryview) else head + body

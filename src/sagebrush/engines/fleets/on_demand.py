@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from sagebrush.base.clock import Clock
-from sagebrush.engines.fleets.channel import Answer
+from sagebrush.engines.fleets.channel import Answer, Message
 from sagebrush.engines.fleets.errors import (
     FleetError,
     OversizedAnswerError,
@@ -90,7 +91,8 @@ class OnDemandServer(ModelServer):
         self._left_behind = left_behind
         # Those that were asked last are at the end, and are asked first.
         self._idle: list[_Worker] = []
-        self._ordinals: set[int] = set()
+        # Those at work, starting and ending as well.
+        self._workers: set[_Worker] = set()
         self._leases = 0
         self._timeout_s = 0.0
         self._reaper: asyncio.Task[None] | None = None
@@ -105,7 +107,7 @@ class OnDemandServer(ModelServer):
     @property
     def process_count(self) -> int:
         """How many processes there are, those that are starting or ending included."""
-        return len(self._ordinals)
+        return len(self._workers)
 
     async def start(self, timeout_s: float) -> None:
         """Take over what an earlier server left, and start what is provisioned.
@@ -143,7 +145,7 @@ class OnDemandServer(ModelServer):
             raise
         self._reap()
 
-    async def request(self, message: bytes, timeout_s: float) -> Answer:
+    async def request(self, message: Message, timeout_s: float) -> Answer:
         """Have a process of its own answer a request; it is started first where none is free.
 
         Raises:
@@ -153,7 +155,7 @@ class OnDemandServer(ModelServer):
             ServerLostError, ServerTimeoutError: as of any server.
         """
         limit = self.demand.largest_bytes
-        if len(message) - message.find(_END_OF_HEAD) - len(_END_OF_HEAD) > limit:
+        if _body_size(message) > limit:
             raise OversizedRequestError(f"the request body is larger than {limit} bytes")
         async with self._lease() as server:
             answer = await server.request(message, timeout_s)
@@ -172,10 +174,10 @@ class OnDemandServer(ModelServer):
         if self._reaper is not None:
             self._reaper.cancel()
             await asyncio.wait([self._reaper])
-        workers, self._idle = self._idle, []
-        await asyncio.gather(*(self._end(worker, grace_s) for worker in workers))
+        self._idle.clear()
         if self._ending:
             await asyncio.wait(self._ending)
+        await asyncio.gather(*(self._end(worker, grace_s) for worker in list(self._workers)))
 
     @asynccontextmanager
     async def _lease(self) -> AsyncIterator[ModelServer]:
@@ -206,22 +208,21 @@ class OnDemandServer(ModelServer):
                 return worker
             self._end_soon(worker)
         began = time.perf_counter()
-        worker = await self._begin(self._free())
+        worker = await self._begin(next(self._free()))
         self.demand.observer.set_up(time.perf_counter() - began)
         return worker
 
     def _give(self, worker: _Worker) -> None:
         if self._closed:
-            self._end_soon(worker)
-            return
+            return  # it ends with the rest
         worker.since = self.demand.clock.now()
         self._idle.append(worker)
         self._reap()
 
     async def _provide(self) -> None:
         """Start what is provisioned and not there."""
-        missing = self.demand.provisioned - len(self._ordinals)
-        numbers = (number for number in range(self.demand.maximum) if number not in self._ordinals)
+        missing = self.demand.provisioned - len(self._workers)
+        numbers = self._free()
         await self._add([next(numbers) for _ in range(missing)])
 
     async def _add(self, numbers: Iterable[int]) -> None:
@@ -237,7 +238,7 @@ class OnDemandServer(ModelServer):
     async def _begin(self, ordinal: int) -> _Worker:
         worker = _Worker(ordinal, self._make(ordinal))
         worker.server.exposure = self.exposure
-        self._ordinals.add(ordinal)
+        self._workers.add(worker)
         try:
             await worker.server.start(self._timeout_s)
         except BaseException:
@@ -245,15 +246,14 @@ class OnDemandServer(ModelServer):
             raise
         return worker
 
-    def _free(self) -> int:
-        """Return the lowest number that no process has."""
-        return next(
-            number for number in range(len(self._ordinals) + 1) if number not in self._ordinals
-        )
+    def _free(self) -> Iterator[int]:
+        """Yield the numbers that no process has, the lowest first."""
+        taken = {worker.ordinal for worker in self._workers}
+        return (number for number in itertools.count() if number not in taken)
 
     async def _end(self, worker: _Worker, grace_s: float = _STOP_GRACE_S) -> None:
         await worker.server.stop(grace_s)
-        self._ordinals.discard(worker.ordinal)
+        self._workers.discard(worker)
 
     def _end_soon(self, worker: _Worker) -> None:
         task = asyncio.create_task(self._end(worker, grace_s=0), name="a process on demand ends")
@@ -306,3 +306,9 @@ def make_on_demand(
 
     whole = OnDemandServer(server, is_left, demand)
     return Instance(place.ordinal, {place.container: whole}, place.instance_key)
+
+
+def _body_size(message: Message) -> int:
+    if isinstance(message, bytes):
+        return len(message) - message.find(_END_OF_HEAD) - len(_END_OF_HEAD)
+    return len(message[1])

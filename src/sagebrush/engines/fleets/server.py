@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sagebrush.base.errors import SagebrushError, StateError
-from sagebrush.engines.fleets.channel import Answer, ChannelPool, compose
+from sagebrush.engines.fleets.channel import Answer, ChannelPool, Message, compose
 from sagebrush.engines.fleets.errors import FleetError, ServerTimeoutError, StartError
 from sagebrush.engines.fleets.exposure import Exposure, streamed
 from sagebrush.engines.fleets.streaming import StreamedAnswer
@@ -99,7 +99,7 @@ class ModelServer:
         await self.stop(grace_s=0)
         raise StartError(words or "the model server did not answer pings")
 
-    async def request(self, message: bytes, timeout_s: float) -> Answer:
+    async def request(self, message: Message, timeout_s: float) -> Answer:
         """Send a whole HTTP message; errors as `ChannelPool.request`.
 
         A process that answered nobody at all while this request waited in vain is replaced.

@@ -23,6 +23,7 @@ from sagebrush.engines.fleets import (
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker_runtime.exchanges import TIMEOUT_S, passed_headers
 from sagebrush.services.sagemaker_runtime.failures import bad_answer, check_size, no_answer
+from sagebrush.services.sagemaker_runtime.refusals import check_kind, wrong_kind
 from sagebrush.services.sagemaker_runtime.request_metrics import count
 from sagebrush.services.sagemaker_runtime.targets import check_targets
 from sagebrush.services.served import Served, ServedContainer
@@ -46,6 +47,7 @@ async def invoke_endpoint_with_response_stream(
     check_size(request)
     name = request["EndpointName"]
     address = f"{context.account}/{context.region}/{name}"
+    check_kind(context.platform, address, name)
 
     async def ask(variant: Variant, instance: Instance) -> _Begun:
         return await _begin(context, request, variant, instance)
@@ -77,6 +79,8 @@ async def _begin(
 ) -> _Begun:
     served: Served = variant.traits
     check_targets(served, request, context.request_id)
+    if "ServerlessConfig" in served.variant:
+        raise wrong_kind(request["EndpointName"], "Serverless")
     container = _container(served, request)
     message = compose("POST", "/invocations", passed_headers(request), request.get("Body", b""))
     try:

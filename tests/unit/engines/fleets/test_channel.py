@@ -11,6 +11,7 @@ from typing import Any
 
 import httptools
 import pytest
+import uvloop
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.unit.engines.fleets.conftest import ANSWER, Converse, play, serve_well, until
@@ -338,3 +339,31 @@ def test_a_request_is_one_request(headers: dict[str, str], body: bytes) -> None:
             "body": body,
             "complete": 1,
         }
+
+
+def test_a_view_is_sent_from_where_it_is(folder: Path) -> None:
+    """On the loop of the server, whose transports copy nothing."""
+    body = bytes(range(256)) * (1 << 14)  # more than a socket takes at once
+
+    async def story() -> tuple[bytes, Answer]:
+        received: list[bytes] = []
+
+        async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            received.append(await reader.readexactly(len(body)))
+            writer.write(ANSWER)
+
+        path = folder / "model.sock"
+        listener = await asyncio.start_unix_server(converse, path)
+        pool = ChannelPool(path)
+        message = compose("POST", "/invocations", (), memoryview(body))
+        assert message[1].obj is body  # type: ignore[union-attr]
+        answer = await pool.request(message, 10)
+        pool.close()
+        listener.close()
+        return received[0], answer
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        received, answer = runner.run(story())
+    assert received == body
+    assert answer.body == b"ok"

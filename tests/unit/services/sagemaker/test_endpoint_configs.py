@@ -64,8 +64,12 @@ def test_create_endpoint_config_describes_with_defaults(server_with_model: Any) 
             "at most 10 production variants",
         ),
         ([{"VariantName": "a", "ModelName": "model"}], {}, "InstanceType is required"),
-        ([VARIANT | {"ServerlessConfig": {}}], {}, "ServerlessConfig is not supported"),
-        ([VARIANT], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "AsyncInferenceConfig"),
+        (
+            [VARIANT | {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}],
+            {},
+            "InstanceType cannot be specified together with ServerlessConfig",
+        ),
+        ([VARIANT], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "without S3OutputPath"),
         ([VARIANT], {"ShadowProductionVariants": [VARIANT]}, "names must be unique"),
         (
             [VARIANT, VARIANT | {"VariantName": "b"}],

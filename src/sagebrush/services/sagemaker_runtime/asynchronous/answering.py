@@ -124,7 +124,8 @@ class Answering:
         members: dict[str, Any] = {
             "InferenceId": self._request.inference_id,
             **self._request.members,
-            "Body": payload,
+            # What goes through several containers is copied from one to the next.
+            "Body": payload if variant.traits.plain else bytes(payload),
         }
         timeout_s = float(members.get("InvocationTimeoutSeconds", _DEFAULT_TIMEOUT_S))
         try:
