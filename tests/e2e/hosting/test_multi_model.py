@@ -17,14 +17,15 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.e2e.endpoints.conftest import IMAGES, ROLE, Hosting, archive
 
-from sagebrush.algorithms.knn.model import KNN
+from sagebrush.algorithms.linear_learner.artifact import write_model
+from sagebrush.algorithms.linear_learner.linear_model import LinearModel
+from sagebrush.algorithms.linear_learner.settings import Settings
 from sagebrush.launch import PrivateServer
 from sagebrush.services.sagemaker.jobs.host_metrics import tree_usage
 
-IMAGES["knn"] = "382416733822.dkr.ecr.us-east-1.amazonaws.com/knn:1"
 MODELS = 100
-WIDTH, ROWS = 100, 5000
-MODEL_BYTES = WIDTH * ROWS * 4
+WIDTH = 400_000
+MODEL_BYTES = WIDTH * 8
 ROOM_MB = 10 * MODEL_BYTES // (1 << 20) + 3
 LIMIT_S = 40.0
 
@@ -117,25 +118,25 @@ def _points(
 def test_a_hundred_models_in_the_memory_of_ten(
     hosting: Hosting, server: PrivateServer, tmp_path: Path
 ) -> None:
-    rows = np.zeros((ROWS, WIDTH), np.float32)
+    path = tmp_path / "model_algo-1"
     for number in range(MODELS):
-        folder = tmp_path / f"knn-{number}"
-        folder.mkdir()
-        labels = np.full(ROWS, float(number), np.float32)
-        model = KNN(k=1, sample_size=ROWS, predictor_type="regressor").fit(rows, labels)
-        model.save(folder)
-        members = {path.name: path.read_bytes() for path in folder.iterdir()}
+        model = LinearModel(np.zeros((1, WIDTH)), np.array([float(number)]), 0.5)
+        write_model(path, model, Settings(predictor_type="regressor"))
+        members = {path.name: path.read_bytes()}
         hosting.upload(f"hundred/{number}.tar.gz", archive(members, level=1))
     before = set(processes(server))
-    create(hosting, "hundred", "knn", Environment={"SAGEBRUSH_MODEL_MEMORY_MB": str(ROOM_MB)})
+    create(hosting, "hundred", Environment={"SAGEBRUSH_MODEL_MEMORY_MB": str(ROOM_MB)})
     (pid,) = set(processes(server)) - before
     empty_mb = resident_mb(pid)
-    body = b",".join([b"0"] * WIDTH)
+    row = {"keys": [0], "shape": [WIDTH], "values": [0.0]}
+    body = json.dumps({"instances": [{"data": {"features": row}}]})
 
     def ask(number: int) -> float:
-        answer = hosting.invoke("hundred", body, TargetModel=f"{number}.tar.gz")
+        answer = hosting.invoke(
+            "hundred", body, TargetModel=f"{number}.tar.gz", ContentType="application/json"
+        )
         seen.append(resident_mb(pid))
-        return float(json.loads(answer["Body"])["predictions"][0]["predicted_label"])
+        return float(json.loads(answer["Body"])["predictions"][0]["score"])
 
     seen: list[float] = []
     numbers = [*range(MODELS), *range(MODELS - 1, MODELS - 31, -1), *[7, 7, 7]]

@@ -1,4 +1,4 @@
-"""Inference pipelines and direct invocation through unmodified boto3 and the SDK."""
+"""Inference pipelines and direct invocation through unmodified boto3."""
 
 from __future__ import annotations
 
