@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sagebrush.engines.fleets import StartError
+from sagebrush.services.sagemaker.hosting import records
 
 from .conftest import Scene
 
@@ -298,3 +299,47 @@ def test_properties_are_excluded_only_where_others_are_retained(
         ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
     )
     assert "RetainAllVariantProperties is true" in message
+
+
+def test_alarms_that_there_are_not_are_refused(scene: Scene, refused: Callable[..., str]) -> None:
+    name = scene.endpoint(("all", 3))
+    scene.alarm("there", breaching=False)
+    message = refused(
+        "UpdateEndpoint",
+        EndpointName=name,
+        EndpointConfigName=scene.config(("all", 3)),
+        DeploymentConfig=canary("there", "nowhere"),
+    )
+    assert "nowhere" in message
+    assert "there," not in message
+    assert scene.status(name) == "InService"
+
+
+def test_an_endpoint_is_created_with_a_sound_deployment_config_only(
+    scene: Scene, refused: Callable[..., str]
+) -> None:
+    message = refused(
+        "CreateEndpoint",
+        EndpointName="never",
+        EndpointConfigName=scene.config(("all", 1)),
+        DeploymentConfig=canary(),
+    )
+    assert "CanarySize" in message
+    assert "Could not find endpoint" in refused("DescribeEndpoint", EndpointName="never")
+
+
+def test_a_shadow_keeps_its_part_of_what_its_variant_gets(scene: Scene) -> None:
+    name = scene.endpoint(("all", 3, 4.0))
+    endpoint = scene.row(name)
+    shadow = dict(endpoint.state["variants"][0], weight=2.0, shadow=True)
+    shadow["variant"] = shadow["variant"] | {"VariantName": "shadow"}
+    endpoint.state["variants"].append(shadow)
+    records.save(scene.server.platform.db, endpoint, 1.0)
+    scene.restart()
+    scene.settle()
+    scene.update(name, scene.config(("all", 3)), canary())
+    address = f"{endpoint.account}/{endpoint.region}/{name}"
+    router = scene.server.platform.fleets.routers(address)[0]
+    weights = {variant.name: variant.weight for variant in router.variants}
+    assert weights["shadow"] / weights["all"] == pytest.approx(0.5)
+    assert sorted(scene.shares(name).values()) == [0.33, 0.67]
