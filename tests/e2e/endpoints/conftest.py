@@ -48,6 +48,12 @@ class Hosting:
         self.bucket = f"models-{self.account}"
         self.client("s3").create_bucket(Bucket=self.bucket)
 
+    def again(self) -> Hosting:
+        """Return the same account with clients of a server that has been started again."""
+        self.sagemaker = self.client("sagemaker")
+        self.runtime = self.client("sagemaker-runtime")
+        return self
+
     def client(self, service: str) -> Any:
         """Return a client that never tries twice."""
         return boto3.client(

@@ -14,6 +14,8 @@ TABLES = {
     "endpoint": "sagemaker_endpoints",
     "endpoint-config": "sagemaker_endpoint_configs",
     "hyper-parameter-tuning-job": "sagemaker_tuning_jobs",
+    "inference-component": "sagemaker_inference_components",
+    "inference-experiment": "sagemaker_inference_experiments",
     "model": "sagemaker_models",
     "training-job": "sagemaker_training_jobs",
     "transform-job": "sagemaker_transform_jobs",

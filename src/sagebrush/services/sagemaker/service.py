@@ -6,6 +6,7 @@ A resource file joins by its name in `_RESOURCES`; a module with `start` and `st
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.run.families import StartError
+from sagebrush.services.capacities import Capacity
 from sagebrush.services.declaration import Service
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.jumpstart import provide
@@ -24,6 +26,8 @@ _PACKAGE = "sagebrush.services.sagemaker"
 _RESOURCES = (
     "endpoint_configs",
     "endpoints",
+    "inference_components",
+    "inference_experiments",
     "models",
     "search",
     "tags",
@@ -44,14 +48,35 @@ _BACKGROUND = {
         "SELECT 1 FROM sagemaker_transform_jobs WHERE status IN ('InProgress', 'Stopping') LIMIT 1"
     ),
     "hosting.deployments": "SELECT 1 FROM sagemaker_endpoints LIMIT 1",
+    # After the endpoints: those end what nobody needs.
+    "hosting.components.running": "SELECT 1 FROM sagemaker_inference_components LIMIT 1",
+    "experiments.running": "SELECT 1 FROM sagemaker_inference_experiments LIMIT 1",
+}
+
+
+# What Application Auto Scaling can scale: module and class, made with their first use.
+_SCALABLE = {
+    "sagemaker:variant:DesiredInstanceCount": ("hosting.scaling", "InstanceCounts"),
+    "sagemaker:variant:DesiredProvisionedConcurrency": (
+        "hosting.scaling",
+        "ProvisionedConcurrencies",
+    ),
 }
 
 
 async def _start(platform: Platform) -> None:
     platform.objects.provided.add(provide)
+    for dimension, place in _SCALABLE.items():
+        platform.capacities.offer(dimension, functools.partial(_capacity, platform, *place))
     for name, query in _BACKGROUND.items():
         if platform.db.one(query) is not None:
             await importlib.import_module(f"{_PACKAGE}.{name}").start(platform)
+
+
+def _capacity(platform: Platform, module: str, name: str) -> Capacity:
+    """Return the adapter of a scalable dimension."""
+    adapter: Capacity = getattr(importlib.import_module(f"{_PACKAGE}.{module}"), name)(platform)
+    return adapter
 
 
 async def _stop(platform: Platform) -> None:

@@ -29,6 +29,8 @@ class Kind(NamedTuple):
 MODEL = Kind("model", "model")
 ENDPOINT_CONFIG = Kind("endpoint-config", "endpoint configuration")
 ENDPOINT = Kind("endpoint", "endpoint")
+INFERENCE_COMPONENT = Kind("inference-component", "inference component")
+INFERENCE_EXPERIMENT = Kind("inference-experiment", "inference experiment")
 
 
 @dataclass(slots=True)
@@ -186,6 +188,8 @@ def _filters(request: dict[str, Any]) -> tuple[list[str], list[Any]]:
         "LastModifiedTimeAfter": "modified >= ?",
         "LastModifiedTimeBefore": "modified <= ?",
         "StatusEquals": "status = ?",
+        "EndpointNameEquals": "json_extract(CAST(request AS TEXT), '$.EndpointName') = ?",
+        "VariantNameEquals": "json_extract(CAST(request AS TEXT), '$.VariantName') = ?",
     }
     given = [name for name in conditions if name in request]
     return [conditions[name] for name in given], [request[name] for name in given]

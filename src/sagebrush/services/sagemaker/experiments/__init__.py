@@ -1,0 +1,1 @@
+"""Inference experiments: shadow tests that begin and end by a schedule."""
