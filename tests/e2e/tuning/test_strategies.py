@@ -146,22 +146,34 @@ def test_xgboost(clients: tuple[Any, Any], strategy: str) -> None:
     assert best == max(found) > 0.95
 
 
-@pytest.mark.parametrize("strategy", ["Bayesian", "Random"])
+@pytest.mark.parametrize("strategy", ["Bayesian", "Random", "Grid", "Hyperband"])
 def test_linear_learner(clients: tuple[Any, Any], strategy: str) -> None:
     sagemaker, _ = clients
     name = f"linear-{strategy}"
-    ranges = {"ContinuousParameterRanges": [
+    more: dict[str, Any] = {"jobs": 3}
+    ranges: dict[str, Any] = {"ContinuousParameterRanges": [
         {"Name": "learning_rate", "MinValue": "0.001", "MaxValue": "0.5"},
         {"Name": "wd", "MinValue": "0.000001", "MaxValue": "0.1"},
     ]}  # fmt: skip
+    if strategy == "Grid":
+        biases = {"Name": "use_bias", "Values": ["true", "false"]}
+        more, ranges = {"jobs": None}, {"CategoricalParameterRanges": [biases]}
+    if strategy == "Hyperband":
+        more["StrategyConfig"] = {"HyperbandStrategyConfig": {"MaxResource": 5}}
     create(
         sagemaker, name, "linear-learner", ("Minimize", "validation:objective_loss"), ranges,
         {"predictor_type": "binary_classifier", "epochs": "5", "mini_batch_size": "50"},
-        Strategy=strategy,
+        Strategy=strategy, **more,
     )  # fmt: skip
     job = ended(sagemaker, name)
     assert job["HyperParameterTuningJobStatus"] == "Completed"
-    assert job["ObjectiveStatusCounters"]["Succeeded"] == 3
+    told = trials(sagemaker, name)
+    best = job["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    found = [each["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] for each in told]
+    assert best == min(found) < 0.5
+    if strategy == "Grid":
+        assert {each["TunedHyperParameters"]["use_bias"] for each in told} == {"true", "false"}
+    assert job["ObjectiveStatusCounters"]["Succeeded"] == (2 if strategy == "Grid" else 3)
 
 
 @pytest.mark.parametrize("way", ["Hyperband", "Auto"])

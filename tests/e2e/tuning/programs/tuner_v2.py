@@ -54,8 +54,10 @@ def end(tuner: HyperparameterTuner) -> dict[str, object]:
     return dict(tuner.describe())
 
 
-def trees() -> Estimator:
-    return estimator("xgboost", objective="binary:logistic", num_round=10, eval_metric="auc")
+def trees(**hyperparameters: object) -> Estimator:
+    return estimator(
+        "xgboost", objective="binary:logistic", num_round=10, eval_metric="auc", **hyperparameters
+    )
 
 
 RANGES = {
@@ -115,6 +117,14 @@ several.fit(
 )
 end(several)
 
+# What is not kept static is a hint about where to search.
+automatic = HyperparameterTuner(
+    trees(eta=0.2), "validation:auc", {}, autotune=True, max_jobs=2, max_parallel_jobs=2,
+    hyperparameters_to_keep_static=["objective", "num_round", "eval_metric"],
+)  # fmt: skip
+automatic.fit(inputs, job_name="tuned-automatic", wait=False)
+chosen = end(automatic)
+
 halted = HyperparameterTuner(trees(), "validation:auc", RANGES, max_jobs=50)
 halted.fit(inputs, job_name="tuned-halted", wait=False)
 halted.stop_tuning_job()
@@ -139,6 +149,12 @@ print(
             ),
             "several_best": several.best_training_job(),
             "several_objectives": several.describe()["ObjectiveStatusCounters"],
+            "automatic": chosen["ObjectiveStatusCounters"],
+            "automatic_ranges": sorted(
+                each["Name"]
+                for kind in chosen["HyperParameterTuningJobConfig"]["ParameterRanges"].values()
+                for each in kind
+            ),
             "halted": halted.describe()["HyperParameterTuningJobStatus"],
         }
     )
