@@ -22,6 +22,19 @@ def test_standardised_values_are_numbers(values):
     assert (np.diff(found[np.argsort(values)]) >= 0).all()
 
 
+def test_what_is_hopeless_does_not_hide_what_makes_good_values_differ():
+    good = np.linspace(0.05, 0.10, 20)
+    hopeless = np.geomspace(1.0, 12.0, 10)
+    found = standardised(np.concatenate([good, hopeless]))
+    assert np.ptp(found[:20]) > np.ptp(found[20:])
+    assert (np.diff(found) > 0).all()
+
+
+def test_values_that_are_equally_far_on_both_sides_stay_as_they_are():
+    values = np.linspace(-1.0, 1.0, 21)
+    np.testing.assert_allclose(standardised(values), values / values.std(), atol=0.15)
+
+
 @pytest.mark.parametrize("power", [1, 2, 5])
 def test_the_bend_is_scipys_to_a_tenth(power):
     values = np.random.default_rng(power).normal(size=200)
