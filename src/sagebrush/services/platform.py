@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sagebrush.base.arns import Arn, partition_of
 from sagebrush.base.clock import Clock
 from sagebrush.base.settings import Settings
+from sagebrush.services.capacities import Capacities
 from sagebrush.store.database import Database
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Platform:
     pages: dict[str, Callable[[str], tuple[str, bytes] | None]] = field(default_factory=dict)
     # Who carries notices tells the topics so when they are first used.
     carriers: list[Callable[[Topics], None]] = field(default_factory=list)
+    # What can be scaled; services offer it, Application Auto Scaling does it.
+    capacities: Capacities = field(default_factory=Capacities)
 
     @cached_property
     def queues(self) -> Queues:

@@ -8,7 +8,12 @@ from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.asynchronous import try_topics
-from sagebrush.services.sagemaker.hosting.capacities import note_change
+from sagebrush.services.sagemaker.hosting.capacities import (
+    IN_PROGRESS,
+    check_capacity_changeable,
+    check_settled,
+    note_change,
+)
 from sagebrush.services.sagemaker.hosting.deployments import deployments_of
 from sagebrush.services.sagemaker.hosting.guardrails import progress
 from sagebrush.services.sagemaker.hosting.guardrails.policies import (
@@ -18,10 +23,12 @@ from sagebrush.services.sagemaker.hosting.guardrails.policies import (
 )
 from sagebrush.services.sagemaker.hosting.guardrails.stages import Policy, is_rolling
 from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.scaling import check_scaled_variants
 from sagebrush.services.sagemaker.hosting.serverless import check_conversion
 from sagebrush.services.sagemaker.hosting.summaries import described
 from sagebrush.services.sagemaker.hosting.variants import (
     counts,
+    is_shadow,
     items_of,
     name_of,
     state_of,
@@ -30,8 +37,6 @@ from sagebrush.services.sagemaker.hosting.variants import (
 from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name", "Status": "status"}
-# Something is under way in these statuses: nothing else can begin (DescribeEndpoint).
-_IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 
 
 def create_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -90,12 +95,14 @@ def update_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
 
     By default all at once: blue/green, without anything to wait for.
     """
-    endpoint = _settled(context, request["EndpointName"])
+    endpoint = records.get(context, records.ENDPOINT, request["EndpointName"])
+    check_settled(endpoint)
     config = records.get(context, records.ENDPOINT_CONFIG, request["EndpointConfigName"])
     check_conversion(endpoint, config.request)
     items = items_of(context, config)
+    check_scaled_variants(context.platform, endpoint, items)
     _retain(endpoint, items, request)
-    if not any(item["weight"] > 0 for item in items):
+    if not any(item["weight"] > 0 and not is_shadow(item) for item in items):
         raise faults.invalid("At least one production variant needs a weight greater than 0.")
     policy = _policy(endpoint, request)
     check_policy(policy, counts(items))
@@ -119,12 +126,8 @@ def update_endpoint_weights_and_capacities(
     context: Context, request: dict[str, Any]
 ) -> dict[str, Any]:
     """Change the variants' shares of the traffic, at once, and how many instances each has."""
-    endpoint = _settled(context, request["EndpointName"])
-    if endpoint.status == "UpdateRollbackFailed":
-        raise faults.invalid(
-            f'Cannot change weights and capacities of endpoint "{endpoint.arn}" in status'
-            " UpdateRollbackFailed; update it with an endpoint configuration first."
-        )
+    endpoint = records.get(context, records.ENDPOINT, request["EndpointName"])
+    check_capacity_changeable(endpoint)
     try_topics(context, endpoint.state["config"])
     note_change(endpoint, request["DesiredWeightsAndCapacities"], context.now)
     records.save(context.db, endpoint, context.now)
@@ -135,24 +138,15 @@ def update_endpoint_weights_and_capacities(
 def delete_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Stop serving; the name is free once the servers have ended."""
     endpoint = records.get(context, records.ENDPOINT, request["EndpointName"])
-    if endpoint.status in _IN_PROGRESS:
+    if endpoint.status in IN_PROGRESS:
         raise faults.invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
     if endpoint.status != "Deleting":
         endpoint.status = "Deleting"
         records.save(context.db, endpoint, context.now)
+        place = endpoint.account, endpoint.region
+        context.platform.capacities.gone(*place, f"endpoint/{endpoint.name}/")
         deployments_of(context.platform).remove(endpoint)
     return {}
-
-
-def _settled(context: Context, name: str) -> Resource:
-    endpoint = records.get(context, records.ENDPOINT, name)
-    if endpoint.status in (*_IN_PROGRESS, "Deleting"):
-        raise faults.invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
-    if endpoint.status == "Failed":
-        raise faults.invalid(
-            f'Cannot update failed endpoint "{endpoint.arn}"; delete it and create another.'
-        )
-    return endpoint
 
 
 def _retain(endpoint: Resource, items: list[dict[str, Any]], request: dict[str, Any]) -> None:

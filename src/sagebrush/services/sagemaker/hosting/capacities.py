@@ -21,9 +21,41 @@ from sagebrush.services.sagemaker.hosting.serverless import (
     is_serverless,
     note_demand,
 )
-from sagebrush.services.sagemaker.hosting.variants import name_of
+from sagebrush.services.sagemaker.hosting.variants import is_shadow, name_of
 
 _log = logging.getLogger(__name__)
+
+
+# Something is under way in these statuses: nothing else can begin (DescribeEndpoint).
+IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack")
+
+
+def check_settled(endpoint: Resource) -> None:
+    """Refuse to change an endpoint that something is under way for, or that has failed.
+
+    Raises:
+        ApiError: ValidationException.
+    """
+    if endpoint.status in (*IN_PROGRESS, "Deleting"):
+        raise faults.invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+    if endpoint.status == "Failed":
+        raise faults.invalid(
+            f'Cannot update failed endpoint "{endpoint.arn}"; delete it and create another.'
+        )
+
+
+def check_capacity_changeable(endpoint: Resource) -> None:
+    """Refuse to change weights and capacities of an endpoint as it is.
+
+    Raises:
+        ApiError: ValidationException.
+    """
+    check_settled(endpoint)
+    if endpoint.status == "UpdateRollbackFailed":
+        raise faults.invalid(
+            f'Cannot change weights and capacities of endpoint "{endpoint.arn}" in status'
+            " UpdateRollbackFailed; update it with an endpoint configuration first."
+        )
 
 
 def note_change(endpoint: Resource, desired: list[dict[str, Any]], now: float) -> None:
@@ -49,7 +81,7 @@ def note_change(endpoint: Resource, desired: list[dict[str, Any]], now: float) -
                 f"DesiredInstanceCount of variant {name} must be at least 1: only asynchronous"
                 " endpoints can have no instances."
             )
-    if not any(item["weight"] > 0 for item in items.values()):
+    if not any(item["weight"] > 0 and not is_shadow(item) for item in items.values()):
         raise faults.invalid("At least one production variant needs a weight greater than 0.")
     endpoint.state.pop("failure_reason", None)
     endpoint.state["change"] = {"since": now, "before": before}

@@ -115,6 +115,13 @@ class Deployments:
             self._held.add(address)
             await asyncio.wait([work], timeout=_HOLD_S)
 
+    async def finished(self, address: str) -> None:
+        """Wait until nothing is under way for an endpoint any more."""
+        while (work := self._work.get(address)) is not None:
+            await asyncio.wait([work])
+            # What follows its end, forgetting it among that, has its turn first.
+            await asyncio.sleep(0)
+
     def _begin(self, endpoint: Resource, work: Work, *, instead: bool = False) -> None:
         address = address_of(endpoint)
         earlier = self._work.get(address)

@@ -1,0 +1,1 @@
+"""Application Auto Scaling: capacities that follow metrics and schedules."""
