@@ -60,6 +60,7 @@ answers = {
     for name in names
 }
 predictor.delete_endpoint()
+print()  # after the SDK's dots
 print(
     json.dumps(
         {

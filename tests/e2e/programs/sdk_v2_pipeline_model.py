@@ -68,6 +68,7 @@ body = boto3.client("s3").get_object(Bucket=bucket, Key="pipeline/out/rows.csv.o
 lines = [json.loads(line)["score"] for line in body.read().splitlines() if line]
 described = boto3.client("sagemaker").describe_model(ModelName=model.name)
 predictor.delete_endpoint()
+print()  # after the SDK's dots
 print(
     json.dumps(
         {

@@ -24,6 +24,7 @@ from sagebrush.engines.fleets import (
 )
 from sagebrush.services.minute_sums import MinuteSums, minute_sums_of
 from sagebrush.services.sagemaker.hosting.multi_model import shelf as shelves
+from sagebrush.services.sagemaker.hosting.multi_model import storage as storages
 from sagebrush.services.sagemaker.hosting.multi_model.models import VariantModels
 from sagebrush.services.sagemaker.hosting.multi_model.storage import name_of_model
 from sagebrush.services.served import LoadRefusedError
@@ -392,6 +393,60 @@ def test_an_adopted_process_keeps_its_models(scene: Scene) -> None:
     assert container.calls[calls:][:3] == ["list"] * 3
     assert container.count("load") == 5  # three, and d twice: one of the others had to go
     assert len(container.loaded) == 3
+
+
+def test_what_a_killed_server_left_half_fetched_is_fetched_again(scene: Scene) -> None:
+    scene.put("a", "whole")
+    (instance,) = scene.variant().instances
+    folder = scene.folder / "0" / "models" / name_of_model("a")
+    (folder / "model.part").mkdir(parents=True)
+    (folder / "model.part" / "model").write_text("ha")
+    (folder / "model.part.tar.gz").write_bytes(b"ha")
+    play(scene, scene.ask(instance, "a"))
+    assert (folder / "model" / "model").read_text() == "whole"
+    assert [path.name for path in folder.iterdir()] == ["model"]
+
+
+def test_a_disk_that_is_full_gets_room(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ab":
+        scene.put(name)
+    (instance,) = scene.variant(room=1).instances
+    real = storages.lay_out_model
+    refusals = [OSError(28, "No space left on device")]
+
+    async def lay_out(platform: Any, container: dict[str, Any], destination: Path) -> None:
+        if refusals and destination.parent.name == name_of_model("c"):
+            raise refusals.pop()
+        await real(platform, container, destination)
+
+    monkeypatch.setattr(storages, "lay_out_model", lay_out)
+
+    async def story() -> None:
+        for name in "abc":
+            await scene.ask(instance, name)
+
+    scene.put("c")
+    play(scene, story())
+    kept = {path.name for path in (scene.folder / "0" / "models").iterdir()}
+    # The one that was loaded then has stayed.
+    assert kept == {name_of_model("b"), name_of_model("c")}
+
+
+def test_a_process_that_dies_over_a_load_loads_again(scene: Scene) -> None:
+    scene.put("a")
+    (instance,) = scene.variant().instances
+    (container,) = scene.containers
+    container.refuses[name_of_model("a")] = ServerLostError("gone")
+
+    async def story() -> None:
+        with pytest.raises(ServerLostError):
+            await scene.ask(instance, "a")
+        container.die()
+        container.refuses.clear()
+        await scene.ask(instance, "a")
+
+    play(scene, story())
+    assert container.loaded == [name_of_model("a")]
 
 
 def test_without_a_cache_a_model_goes_after_use(scene: Scene) -> None:
