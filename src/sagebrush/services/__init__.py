@@ -18,4 +18,5 @@ SERVICES: dict[str, str] = {
     "sns": "sagebrush.services.sns.service",
     "sagemaker": "sagebrush.services.sagemaker.service",
     "sagemaker-runtime": "sagebrush.services.sagemaker_runtime.service",
+    "application-autoscaling": "sagebrush.services.application_autoscaling.service",
 }
