@@ -203,6 +203,26 @@ def test_direct_invocation(scene: Hosting, refused: Refused) -> None:
     )
 
 
+@pytest.mark.parametrize("moment_s", [0.0, 0.05, 0.2])
+def test_the_server_is_killed_while_a_pipeline_comes_up(scene: Hosting, moment_s: float) -> None:
+    name = f"killed-{moment_s}".replace(".", "-")
+    before = len(processes(scene.server))
+    model(scene, name, container(scene, "pca"), container(scene, "linear"))
+    scene.config(name, {"ModelName": name, "InitialInstanceCount": 2})
+    scene.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    time.sleep(moment_s)
+    assert scene.server._process is not None
+    scene.server._process.kill()
+    scene.server._process.wait()
+    scene.server.start()
+    scene.settled(name)
+    assert scores(scene, name) == pytest.approx(SCORES, rel=1e-5)
+    give_up = time.monotonic() + LIMIT_S
+    while len(processes(scene.server)) != before + 4:
+        assert time.monotonic() < give_up, processes(scene.server)
+        time.sleep(0.05)
+
+
 def test_batch_transform_runs_a_pipeline(scene: Hosting, refused: Refused) -> None:
     model(scene, "batch", container(scene, "pca"), container(scene, "linear"))
     scene.upload("rows/a.csv", (BODY + "\n").encode() * 50)
