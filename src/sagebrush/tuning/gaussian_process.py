@@ -27,6 +27,7 @@ _SQRT5 = 5.0**0.5
 _JITTER = 1e-10
 _EDGE = 1e-9
 _LEAST_VARIANCE = 1e-14
+_FIT_TOLERANCE = 1e-7
 _LOWEST_LOG_NOISE, _HIGHEST_LOG_NOISE = np.log(1e-8), np.log(1.0)
 
 
@@ -243,8 +244,10 @@ class Posterior:
         weights = cho_solve((factor, True), self._y, check_finite=False)
         inverse, _ = dpotri(factor, lower=1)
         value = 0.5 * float(self._y @ weights) + float(np.log(np.diag(factor)).sum())
-        # Twice the derivative of the value by K, of which dpotri gives the lower triangle.
-        outer = np.tril(inverse) + np.tril(inverse, -1).T
+        # Twice the derivative of the value by K, of which dpotri gives the lower triangle and
+        # leaves the upper one as dpotrf cleaned it.
+        outer = inverse + inverse.T
+        outer[np.diag_indices_from(outer)] *= 0.5
         outer -= np.outer(weights, weights)
         by_signal = 0.5 * signal * float(np.vdot(outer, correlation))
         by_noise = 0.5 * noise * float(np.trace(outer))
@@ -354,7 +357,12 @@ def fit(
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            options={"maxiter": iterations, "maxfun": 2 * iterations},
+            # The default goes on for as long again to change the fifth digit of a lengthscale.
+            options={
+                "maxiter": iterations,
+                "maxfun": 2 * iterations,
+                "ftol": _FIT_TOLERANCE,
+            },
         )
         found.append((float(result.fun), Hyperparameters.unpacked(result.x)))
     return sorted(found, key=lambda each: each[0])

@@ -14,6 +14,7 @@ _NEAR_DEVIATIONS = (0.1, 0.02, 0.004)
 _MOVED_DIMENSIONS = 8.0
 _CLIMBS = 4
 _CLIMB_ITERATIONS = 30
+_CLIMB_TOLERANCE = 1e-7
 _ROUNDS = 2
 
 
@@ -107,7 +108,7 @@ def _climb_smoothly(
         jac=True,
         method="L-BFGS-B",
         bounds=[(0.0, 1.0)] * len(start),
-        options={"maxiter": _CLIMB_ITERATIONS},
+        options={"maxiter": _CLIMB_ITERATIONS, "ftol": _CLIMB_TOLERANCE},
     )
     moved = points.copy()
     moved[:, smooth] = result.x.reshape(len(points), -1)
