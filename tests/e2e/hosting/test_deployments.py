@@ -282,13 +282,11 @@ def _kill(pid: int) -> None:
         return  # it has just ended by itself
 
 
-@pytest.mark.parametrize(("kind", "count"), [("CANARY", 2), ("ROLLING", 2)])
-def test_model_servers_that_are_killed_do_not_stop_a_deployment(
-    hosting: Any, kind: str, count: int
-) -> None:
-    hosting.endpoint("killed", variant("one", count))
+@pytest.mark.parametrize("kind", ["ALL_AT_ONCE", "CANARY", "LINEAR", "ROLLING"])
+def test_model_servers_that_are_killed_do_not_stop_a_deployment(hosting: Any, kind: str) -> None:
+    hosting.endpoint("killed", variant("one", 2))
     with Load(hosting, "killed") as load:
-        begin(hosting, "killed", policy(kind), count, "two")
+        begin(hosting, "killed", policy(kind), 2, "two")
         with killing(hosting):
             load.next(100)
             advance(hosting, INTERVAL_S)

@@ -14,6 +14,12 @@ from sagebrush.services.sagemaker.hosting.capacities import (
     check_settled,
     note_change,
 )
+from sagebrush.services.sagemaker.hosting.components.component_summaries import with_components
+from sagebrush.services.sagemaker.hosting.components.hosts import (
+    check_counts,
+    check_empty,
+    check_update,
+)
 from sagebrush.services.sagemaker.hosting.deployments import deployments_of
 from sagebrush.services.sagemaker.hosting.guardrails import progress
 from sagebrush.services.sagemaker.hosting.guardrails.policies import (
@@ -51,7 +57,8 @@ def create_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
     items = items_of(context, config)
     endpoint.state = state_of(context, config.name, config.request, items, generation=1)
     if "DeploymentConfig" in request:
-        check_policy(request["DeploymentConfig"], counts(items))
+        # How many instances there are counts when there is something to update.
+        check_policy(request["DeploymentConfig"], {})
         endpoint.state["last_deployment_config"] = request["DeploymentConfig"]
     try_topics(context, config.request)
     records.save(context.db, endpoint, context.now)
@@ -69,7 +76,7 @@ async def describe_endpoint(context: Context, request: dict[str, Any]) -> dict[s
     if endpoint.status == "Creating":
         await deployments_of(context.platform).hold(endpoint)
         endpoint = records.get(context, records.ENDPOINT, request["EndpointName"])
-    return described(endpoint)
+    return with_components(context.db, endpoint, described(endpoint))
 
 
 def list_endpoints(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -102,6 +109,7 @@ def update_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
     items = items_of(context, config)
     check_scaled_variants(context.platform, endpoint, items)
     _retain(endpoint, items, request)
+    check_update(context, endpoint, items)
     if not any(item["weight"] > 0 and not is_shadow(item) for item in items):
         raise faults.invalid("At least one production variant needs a weight greater than 0.")
     policy = _policy(endpoint, request)
@@ -130,6 +138,10 @@ def update_endpoint_weights_and_capacities(
     check_capacity_changeable(endpoint)
     try_topics(context, endpoint.state["config"])
     note_change(endpoint, request["DesiredWeightsAndCapacities"], context.now)
+    wanted = {
+        name_of(item): item.get("wanted", item["count"]) for item in endpoint.state["variants"]
+    }
+    check_counts(context, endpoint, wanted)
     records.save(context.db, endpoint, context.now)
     deployments_of(context.platform).update(endpoint)
     return {"EndpointArn": endpoint.arn}
@@ -141,6 +153,7 @@ def delete_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
     if endpoint.status in IN_PROGRESS:
         raise faults.invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
     if endpoint.status != "Deleting":
+        check_empty(context, endpoint)
         endpoint.status = "Deleting"
         records.save(context.db, endpoint, context.now)
         place = endpoint.account, endpoint.region

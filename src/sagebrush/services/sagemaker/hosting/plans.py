@@ -34,8 +34,8 @@ from sagebrush.services.sagemaker.runtimes import runtime_of
 from sagebrush.services.served import SOLE_CONTAINER, Served, ServedContainer
 
 # AWS's own limit for a container to pass its first health check, unless the variant has another.
-_START_TIMEOUT_S = 240.0
-_STRATEGIES = {
+START_TIMEOUT_S = 240.0
+STRATEGIES = {
     "LEAST_OUTSTANDING_REQUESTS": Strategy.LEAST_OUTSTANDING,
     "RANDOM": Strategy.RANDOM,
 }
@@ -57,7 +57,8 @@ class Planner:
             SagebrushError, OSError: a model, its environment or an instance cannot be had.
         """
         variant = item["variant"]
-        if endpoint.status == "Creating" or state is not endpoint.state:
+        is_new = state is endpoint.state.get("target") and not item["share"]
+        if endpoint.status == "Creating" or is_new:
             # What serves already has its instances, and gets them back after a restart.
             require_instances(self._platform, endpoint.account, endpoint.name, name_of(item))
         containers = {
@@ -72,8 +73,8 @@ class Planner:
             containers,
             SERVERLESS_START_TIMEOUT_S
             if is_serverless(variant)
-            else variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_TIMEOUT_S),
-            _STRATEGIES[routing],
+            else variant.get("ContainerStartupHealthCheckTimeoutInSeconds", START_TIMEOUT_S),
+            STRATEGIES[routing],
             _served(self._platform, endpoint, state, item),
             shadow=is_shadow(item),
             demand=demand_of(self._platform, endpoint, item),

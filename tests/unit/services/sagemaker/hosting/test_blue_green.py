@@ -322,7 +322,7 @@ def test_an_endpoint_is_created_with_a_sound_deployment_config_only(
         "CreateEndpoint",
         EndpointName="never",
         EndpointConfigName=scene.config(("all", 1)),
-        DeploymentConfig=canary(),
+        DeploymentConfig=blue_green("CANARY", CanarySize=size(60, "CAPACITY_PERCENT")),
     )
     assert "CanarySize" in message
     assert "Could not find endpoint" in refused("DescribeEndpoint", EndpointName="never")

@@ -152,3 +152,31 @@ def test_a_new_fleet_that_does_not_come_back_is_given_up(
     assert (told["EndpointStatus"], told["EndpointConfigName"]) == ("InService", old)
     assert "no such luck" in told["FailureReason"]
     assert scene.shares(name) == {old: 1.0}
+
+
+def test_instances_that_serve_come_back_even_where_none_can_be_had(scene: Scene) -> None:
+    scene.alarm("alarm-canary", breaching=False)
+    name = scene.endpoint(("all", 2))
+    scene.update(name, scene.config(("all", 2)), policy("canary", "alarm-canary"))
+    before = scene.shares(name)
+    assert len(before) == 2
+    short = {"kind": "capacity", "target": f"endpoint/{name}"}
+    scene.server.platform.injection.add(short)
+    scene.restart()
+    assert scene.shares(name) == before
+    scene.server.platform.injection.clear()
+
+
+def test_a_rollback_without_capacity_leaves_a_mix(scene: Scene) -> None:
+    scene.alarm("alarm-rolling", breaching=False)
+    name = scene.endpoint(("all", 2))
+    scene.update(name, scene.config(("all", 2)), policy("rolling", "alarm-rolling"))
+    scene.advance(INTERVAL_S)
+    short = {"kind": "capacity", "target": f"endpoint/{name}"}
+    scene.server.platform.injection.add(short)
+    scene.alarm("alarm-rolling", breaching=True)
+    scene.settle()
+    told = scene.describe(name)
+    assert told["EndpointStatus"] == "UpdateRollbackFailed"
+    assert "InsufficientInstanceCapacity" in told["FailureReason"]
+    scene.server.platform.injection.clear()
