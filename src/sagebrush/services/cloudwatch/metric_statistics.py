@@ -13,8 +13,9 @@ from sagebrush.services.platform import Context
 _MAX_DATAPOINTS = 1440
 
 
-def get_metric_statistics(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+async def get_metric_statistics(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Answer statistics of one metric per period, by time; periods without data are left out."""
+    # A coroutine is in no transaction: what is still counted in memory is stored before it reads.
     simple = request.get("Statistics", [])
     extended = request.get("ExtendedStatistics", [])
     _check(request, simple, extended)
