@@ -84,6 +84,8 @@ class Served:
     created: float = 0.0
     # Whether it only gets copies of requests, whose answers nobody sees.
     is_shadow: bool = False
+    # The inference component whose copies these are, where the endpoint hosts such.
+    component: str | None = None
     # The variant that gets copies of the requests to this one.
     shadow: str | None = field(init=False)
     # Whether an invocation is nothing but a request to one model server and its answer.
@@ -104,6 +106,14 @@ class Served:
         object.__setattr__(self, "shadow", name)
         capture = self.config.get("DataCaptureConfig", {"EnableCapture": False})
         object.__setattr__(self, "captured", capture.get("EnableCapture", True))
+
+
+def component_address(endpoint_address: str, component: str) -> str:
+    """Return where invocations of an inference component go.
+
+    The address of an endpoint that hosts components leads nowhere itself.
+    """
+    return f"{endpoint_address}#{component}"
 
 
 def served_at(fleets: Fleets, address: str) -> Served | None:

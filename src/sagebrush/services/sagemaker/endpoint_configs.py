@@ -9,23 +9,24 @@ from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.asynchronous import check_asynchronous
 from sagebrush.services.sagemaker.hosting.capture import check_capture
+from sagebrush.services.sagemaker.hosting.components.hosts import check_without_models, has_models
 from sagebrush.services.sagemaker.hosting.serverless import check_serverless, is_serverless
 from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name"}
 _VARIANT_LIMIT = 10
 _UNSUPPORTED = ("ExplainerConfig",)
-_UNSUPPORTED_OF_VARIANT = ("CoreDumpConfig", "ManagedInstanceScaling")
+_UNSUPPORTED_OF_VARIANT = ("CoreDumpConfig", "InstancePools")
 
 
 def create_endpoint_config(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Keep a configuration whose models exist."""
     _check(request)
-    models = {}
-    for variant in [*request["ProductionVariants"], *request.get("ShadowProductionVariants", ())]:
-        model = variant["ModelName"]
-        models[model] = records.get(context, records.MODEL, model).request
-    check_serverless(request, models)
+    if has_models(request):
+        variants = [*request["ProductionVariants"], *request.get("ShadowProductionVariants", ())]
+        names = {variant["ModelName"] for variant in variants}
+        models = {name: records.get(context, records.MODEL, name).request for name in names}
+        check_serverless(request, models)
     name = request["EndpointConfigName"]
     resource = records.insert(context, records.ENDPOINT_CONFIG, name, request)
     add_tags(context.db, resource.arn, request.get("Tags", []))
@@ -89,10 +90,13 @@ def _check(request: dict[str, Any]) -> None:
         raise faults.invalid(
             f"An endpoint configuration has at most {_VARIANT_LIMIT} production variants."
         )
+    if not has_models(request):
+        check_without_models(request)
     for variant in [*variants, *shadows]:
-        if "ModelName" not in variant:
-            name = variant["VariantName"]
-            raise faults.unsupported(f"Production variant {name} without ModelName")
+        if "ManagedInstanceScaling" in variant and has_models(request):
+            raise faults.invalid(
+                "ManagedInstanceScaling is only supported for inference component endpoints."
+            )
         if not is_serverless(variant):
             _check_variant(variant)
     if not any(variant.get("InitialVariantWeight", 1.0) > 0 for variant in variants):

@@ -16,6 +16,7 @@ from sagebrush.engines.fleets import (
 )
 from sagebrush.services.container_chain import OversizedError
 from sagebrush.services.platform import Context
+from sagebrush.services.sagemaker_runtime.components import no_component
 
 _MAXIMUM_BODY_BYTES = 25 * 1024 * 1024
 _TIMED_OUT = (
@@ -41,9 +42,7 @@ def no_answer(context: Context, request: dict[str, Any], error: FleetError) -> A
     """Return the error of an invocation that no model server has answered."""
     name = request["EndpointName"]
     if isinstance(error, NoSuchFleetError):
-        return ApiError(
-            "ValidationError", f"Endpoint {name} of account {context.account} not found."
-        )
+        return no_component(context, request)
     if isinstance(error, NoSuchVariantError):
         return no_such_variant(request.get("TargetVariant"), name)
     if isinstance(error, OversizedRequestError):

@@ -8,6 +8,7 @@ from typing import Any
 from sagebrush.engines.fleets import FleetError, NoSuchInstanceError, NotReadyError, Variant
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker_runtime.capture.capturing import capture
+from sagebrush.services.sagemaker_runtime.components import address_of_component
 from sagebrush.services.sagemaker_runtime.container_metrics import count_containers
 from sagebrush.services.sagemaker_runtime.exchanges import Exchange, Reply
 from sagebrush.services.sagemaker_runtime.failures import bad_answer, check_size, no_answer
@@ -52,6 +53,8 @@ async def _ask(
     name, target = request["EndpointName"], request.get("TargetVariant")
     address = f"{context.account}/{context.region}/{name}"
     check_kind(context.platform, address, name)
+    if "InferenceComponentName" in request:
+        address = address_of_component(context, request, address)
     started = time.perf_counter()
     try:
         reply, variant = await context.platform.fleets.invoke(

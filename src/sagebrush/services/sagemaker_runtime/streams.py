@@ -21,6 +21,7 @@ from sagebrush.engines.fleets import (
     compose,
 )
 from sagebrush.services.platform import Context
+from sagebrush.services.sagemaker_runtime.components import address_of_component
 from sagebrush.services.sagemaker_runtime.exchanges import TIMEOUT_S, passed_headers
 from sagebrush.services.sagemaker_runtime.failures import bad_answer, check_size, no_answer
 from sagebrush.services.sagemaker_runtime.refusals import check_kind, wrong_kind
@@ -48,6 +49,8 @@ async def invoke_endpoint_with_response_stream(
     name = request["EndpointName"]
     address = f"{context.account}/{context.region}/{name}"
     check_kind(context.platform, address, name)
+    if "InferenceComponentName" in request:
+        address = address_of_component(context, request, address)
 
     async def ask(variant: Variant, instance: Instance) -> _Begun:
         return await _begin(context, request, variant, instance)

@@ -9,7 +9,7 @@ from sagebrush.services.sagemaker_runtime.failures import no_such_variant
 from sagebrush.services.served import Served
 
 # Members that only kinds of endpoints know which there are none of.
-_UNSUPPORTED = ("InferenceComponentName", "EnableExplanations")
+_UNSUPPORTED = ("EnableExplanations",)
 _TARGETS = frozenset(("TargetModel", "TargetContainerHostname", *_UNSUPPORTED))
 
 

@@ -62,6 +62,7 @@ class Fleet:
         self.messages: list[bytes] = []
         self.instances: list[int] = []
         self.asked: list[tuple[str, str | None]] = []
+        self.addresses: list[str] = []
         self.takes: Callable[[], None] = lambda: None
 
     async def invoke(
@@ -196,7 +197,6 @@ def test_an_invocation_of_nothing(handlers: Any, fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     "member",
     [
-        {"InferenceComponentName": "c"},
         {"EnableExplanations": "`true`"},
     ],
 )

@@ -32,6 +32,7 @@ class Fleet:
     """One variant with one instance; `containers` are its names."""
 
     def __init__(self, socket: Path, containers: tuple[str, ...], *, direct: bool) -> None:
+        self.addresses: list[str] = []
         served = Served(
             *(ACCOUNT, "us-east-1", "e", "config", {}, {}),
             tuple(ServedContainer(name, name, {}) for name in containers),

@@ -8,12 +8,14 @@ way when the server died is done again from the row; what no row knows of is end
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting import capacities, records
+from sagebrush.services.sagemaker.hosting.components.versions import kept_of_components
 from sagebrush.services.sagemaker.hosting.failures import TROUBLE, failure_reason
 from sagebrush.services.sagemaker.hosting.fleet_keeping import FleetKeeping
 from sagebrush.services.sagemaker.hosting.guardrails.rollout import Rollout
@@ -69,10 +71,15 @@ class Deployments:
         """Take every endpoint up where it was left, and end what none of them needs."""
         alive = records.with_status(self._db, records.ENDPOINT, _ALIVE)
         kept = [(endpoint, state) for endpoint in alive for state in states_of(endpoint)]
+        components = kept_of_components(self._db)
         servers = self._platform.fleets.leftovers(
-            place for endpoint, state in kept for place in places(endpoint, state)
+            itertools.chain(
+                (place for endpoint, state in kept for place in places(endpoint, state)),
+                components.places,
+            )
         )
         models = {folder.name for one in kept for folder in self._planner.model_folders(*one)}
+        models |= components.folders
         folder = self._planner.folder
         found = folder.iterdir() if folder.is_dir() else ()
         folders = [path for path in found if path.name.partition(".")[0] not in models]

@@ -8,6 +8,7 @@ from typing import Any
 from sagebrush.engines.fleets import NotReadyError
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.capacity import require_instances
+from sagebrush.services.sagemaker.hosting.components.versions import hosts_components
 from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
 from sagebrush.services.sagemaker.hosting.plans import Planner
 from sagebrush.services.sagemaker.hosting.records import Resource
@@ -37,6 +38,9 @@ class FleetKeeping:
         Raises:
             SagebrushError, OSError: it cannot be brought up; nothing of it is left.
         """
+        if hosts_components(state):
+            self._require_instances(endpoint, state)
+            return
         logs = ContainerLogs(self._platform, endpoint)
         plans = [
             await self._planner.plan(endpoint, state, item, logs) for item in state["variants"]
@@ -44,7 +48,9 @@ class FleetKeeping:
         await self._fleets.deploy(fleet_of(endpoint, state), plans, logs)
 
     def is_up(self, endpoint: Resource, state: dict[str, Any]) -> bool:
-        """Whether the fleet of a state is up."""
+        """Whether the fleet of a state is up, if it has one at all."""
+        if hosts_components(state):
+            return True
         try:
             self._fleets.router(fleet_of(endpoint, state))
         except NotReadyError:
@@ -65,6 +71,8 @@ class FleetKeeping:
         more = {name: count for name, count in counts.items() if count > before[name]}
         for name in more:
             require_instances(self._platform, endpoint.account, endpoint.name, name)
+        if hosts_components(state):
+            return
         fleet = fleet_of(endpoint, state)
         await self._scale(fleet, more)
         fewer = {name: count for name, count in counts.items() if count < before[name]}
@@ -84,8 +92,15 @@ class FleetKeeping:
 
     async def trim(self, endpoint: Resource, state: dict[str, Any]) -> None:
         """End the instances of a state's fleet that are more than its row says."""
+        if hosts_components(state):
+            return
         numbers = {name_of(item): present(item) for item in state["variants"]}
         await self._scale(fleet_of(endpoint, state), numbers)
+
+    def _require_instances(self, endpoint: Resource, state: dict[str, Any]) -> None:
+        if endpoint.status == "Creating" or state is not endpoint.state:
+            for item in state["variants"]:
+                require_instances(self._platform, endpoint.account, endpoint.name, name_of(item))
 
     async def _scale(self, fleet: str, counts: dict[str, int]) -> None:
         changes = [self._fleets.scale(fleet, name, count) for name, count in counts.items()]
@@ -95,8 +110,12 @@ class FleetKeeping:
 
     def lead(self, endpoint: Resource) -> None:
         """Lead the endpoint's requests to its fleets by weights and shares, from now on."""
-        serving = [state for state in states_of(endpoint) if _takes_requests(state)]
         address = address_of(endpoint)
+        if hosts_components(endpoint.state):
+            # Known, but leading nowhere: components have addresses of their own.
+            self._fleets.publish(address)
+            return
+        serving = [state for state in states_of(endpoint) if _takes_requests(state)]
         if len(serving) == 1:
             weights = {name_of(item): item["weight"] for item in serving[0]["variants"]}
             tables = {fleet_of(endpoint, serving[0]): weights}

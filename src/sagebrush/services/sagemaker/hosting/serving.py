@@ -35,6 +35,8 @@ class Placement:
     container: dict[str, Any]
     network_isolation: bool
     model_folder: Path
+    # Set where the process may use something else than what the variant's instances have.
+    limits: Limits | None = None
 
 
 def specification(
@@ -42,9 +44,7 @@ def specification(
 ) -> Callable[[Path], ProcessSpec]:
     """Return what makes the spec of one model server from its directory."""
     image = images.resolved(placement.container["Image"])
-    size = size_of(placement.variant)
-    cpu_count = min(size.cpu_count, machine_cpu_count())
-    memory_bytes = min(size.memory_bytes, machine_memory_bytes())
+    cpu_count, memory_bytes = _size(placement)
     arguments = [
         *("serve", image.card.name, "--root", CONTAINER_ROOT),
         *("--socket", f"{_RUN}/{SOCKET_NAME}"),
@@ -87,6 +87,14 @@ def specification(
         )
 
     return make
+
+
+def _size(placement: Placement) -> tuple[int, int]:
+    """Return how many virtual CPUs and how much memory a process may use."""
+    size, limits = size_of(placement.variant), placement.limits or Limits()
+    cpu_count = int(limits.cpu_count or size.cpu_count)
+    memory_bytes = limits.memory_bytes or size.memory_bytes
+    return min(cpu_count, machine_cpu_count()), min(memory_bytes, machine_memory_bytes())
 
 
 def models_folder(server_folder: Path) -> Path:

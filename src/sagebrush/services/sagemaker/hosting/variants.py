@@ -113,6 +113,8 @@ def _processes(item: dict[str, Any]) -> int:
 
 
 def _item(context: Context, config: Resource, variant: dict[str, Any]) -> dict[str, Any]:
+    if "ModelName" not in variant:
+        return _item_without_model(context, variant)
     model = records.get(context, records.MODEL, variant["ModelName"])
     isolated = (
         model.request.get("EnableNetworkIsolation", False)
@@ -126,5 +128,18 @@ def _item(context: Context, config: Resource, variant: dict[str, Any]) -> dict[s
         # What stands for all processes of a serverless variant counts as one instance.
         "count": variant.get("InitialInstanceCount", 1),
         "network_isolation": isolated,
+        "resolved": context.now,
+    }
+
+
+def _item_without_model(context: Context, variant: dict[str, Any]) -> dict[str, Any]:
+    """Return a variant whose instances are for inference components."""
+    return {
+        "variant": variant,
+        "containers": [],
+        "mode": "Serial",
+        "weight": variant.get("InitialVariantWeight", 1.0),
+        "count": variant.get("InitialInstanceCount", 1),
+        "network_isolation": False,
         "resolved": context.now,
     }

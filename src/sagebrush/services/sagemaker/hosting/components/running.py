@@ -1,0 +1,227 @@
+"""Components coming up, changing, going away; and coming back after the server was gone.
+
+As with endpoints the row is the truth: what was under way when the server died is done again from
+it. What nobody needs any more is ended by the endpoints' own start, which knows of components.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker.hosting import records
+from sagebrush.services.sagemaker.hosting.components.component_fleets import (
+    ComponentFleets,
+    reason_of,
+)
+from sagebrush.services.sagemaker.hosting.components.rolling import Rolling
+from sagebrush.services.sagemaker.hosting.components.slots import release, reserve
+from sagebrush.services.sagemaker.hosting.components.versions import (
+    SERVING,
+    address_of,
+    versions_of,
+)
+from sagebrush.services.sagemaker.hosting.failures import TROUBLE
+from sagebrush.services.sagemaker.hosting.records import Resource
+
+_ALIVE = ("Creating", "Deleting", *SERVING)
+# Below this age a component's first Describe waits for its copies, for at most that long.
+_YOUNG_S = 10.0
+_HOLD_S = 5.0
+_WORKER = "inference components"
+
+_log = logging.getLogger(__name__)
+
+Work = Callable[[Resource], Awaitable[None]]
+
+
+def components_of(platform: Platform) -> Components:
+    """Return the components of a server."""
+    found: Components | None = platform.workers.get(_WORKER)
+    if found is None:
+        found = platform.workers[_WORKER] = Components(platform)
+    return found
+
+
+async def start(platform: Platform) -> None:
+    """Bring every component back to what its row says."""
+    components_of(platform).resume()
+
+
+async def stop(platform: Platform) -> None:
+    """Leave everything under way where it is; the endpoints end all model servers."""
+    await components_of(platform).close()
+
+
+class Components:
+    """Everything that is done for components outside of requests."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._db = platform.db
+        self._fleets = ComponentFleets(
+            platform, platform.settings.data_dir.absolute() / "endpoints"
+        )
+        # The last thing begun for each address; the next waits for it.
+        self._work: dict[str, asyncio.Task[None]] = {}
+        # The addresses of young components whose first Describe has waited.
+        self._held: set[str] = set()
+
+    def resume(self) -> None:
+        """Take every component up where it was left."""
+        works = {"Creating": self._create, "Deleting": self._remove}
+        for component in records.with_status(self._db, records.INFERENCE_COMPONENT, _ALIVE):
+            if component.status in SERVING:
+                # Requests wait for the copies instead of being told of no such component.
+                self._fleets.lead(component)
+            self._begin(component, works.get(component.status, self._restore))
+
+    async def close(self) -> None:
+        """Leave everything under way where it is."""
+        tasks = list(self._work.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def create(self, component: Resource) -> None:
+        """Bring a new component up in the background."""
+        self._begin(component, self._create)
+
+    def update(self, component: Resource) -> None:
+        """Do in the background what the row has under way: a deployment, or other copies."""
+        self._begin(component, self._update)
+
+    def remove(self, component: Resource) -> None:
+        """Take a component down in the background; its row goes last."""
+        earlier = self._work.get(address_of(component))
+        if earlier is not None:
+            # Now, so that it cannot write its own view of the row any more.
+            earlier.cancel()
+        self._begin(component, self._remove)
+
+    async def hold(self, component: Resource) -> None:
+        """Wait a little for a young component to come up, once in its life."""
+        address = address_of(component)
+        work = self._work.get(address)
+        age_s = self._platform.clock.now() - component.created
+        if work is None or component.status != "Creating" or address in self._held:
+            return
+        if age_s <= _YOUNG_S:
+            self._held.add(address)
+            await asyncio.wait([work], timeout=_HOLD_S)
+
+    async def finished(self, address: str) -> None:
+        """Wait until nothing is under way for a component any more."""
+        while (work := self._work.get(address)) is not None:
+            await asyncio.wait([work])
+            # What follows its end, forgetting it among that, has its turn first.
+            await asyncio.sleep(0)
+
+    def _begin(self, component: Resource, work: Work) -> None:
+        address = address_of(component)
+        earlier = self._work.get(address)
+        task = self._platform.spawn(
+            self._carry_out(component, work, earlier), f"inference component {component.name}"
+        )
+        self._work[address] = task
+        task.add_done_callback(lambda done: self._forget(address, done))
+
+    def _forget(self, address: str, task: asyncio.Task[None]) -> None:
+        if self._work.get(address) is task:
+            del self._work[address]
+            self._held.discard(address)
+
+    async def _carry_out(
+        self, component: Resource, work: Work, earlier: asyncio.Task[None] | None
+    ) -> None:
+        """Do `work` once what began earlier is over."""
+        if earlier is not None:
+            await asyncio.wait([earlier])
+        current = records.current(self._db, component)
+        if current is None or current.status != component.status:
+            # The request's transaction was rolled back, or what began earlier has failed.
+            return
+        try:
+            await work(current)
+        except Exception as error:  # noqa: BLE001 - the boundary: a defect must not leave it pending
+            _log.exception("inference component %s", component.name)
+            self._fail(current, error)
+
+    async def _create(self, component: Resource) -> None:
+        state = component.state
+        number: int = state["desired"]
+        try:
+            reserve(self._platform, component, state, number)
+            state["wanted"] = number
+            self._save(component)
+            await self._fleets.scale(component, state, number)
+        except TROUBLE as error:
+            await self._give_up(component, error)
+            return
+        state["copies"] = state.pop("wanted")
+        component.status = "InService"
+        self._save(component)
+        self._fleets.lead(component)
+
+    async def _restore(self, component: Resource) -> None:
+        """Bring up what served when the server went, and go on with what was under way."""
+        state = component.state
+        try:
+            if "deployment" in state:
+                await Rolling(self._platform, self._fleets, component).restore()
+            else:
+                await self._fleets.scale(component, state, state["copies"])
+        except TROUBLE as error:
+            await self._give_up(component, error)
+            return
+        self._fleets.lead(component)
+        await self._update(component)
+
+    async def _update(self, component: Resource) -> None:
+        if "deployment" in component.state:
+            await Rolling(self._platform, self._fleets, component).run()
+        elif "wanted" in component.state:
+            await self._change(component)
+
+    async def _change(self, component: Resource) -> None:
+        """Have as many copies as wanted, in place; as many as before where that is impossible."""
+        state = component.state
+        wanted, before = state["wanted"], state["copies"]
+        try:
+            reserve(self._platform, component, state, wanted)
+            await self._fleets.scale(component, state, wanted)
+        except TROUBLE as error:
+            _log.warning("inference component %s keeps its copies: %s", component.name, error)
+            state |= {"desired": before, "failure_reason": reason_of(component, error)}
+            wanted = before
+        del state["wanted"]
+        state["copies"] = wanted
+        release(self._db, component, state, wanted)
+        component.status = "InService"
+        self._save(component)
+
+    async def _remove(self, component: Resource) -> None:
+        await self._clear(component)
+        records.delete(self._db, component)
+
+    async def _give_up(self, component: Resource, error: Exception) -> None:
+        _log.warning("inference component %s failed: %s", component.name, error)
+        await self._clear(component)
+        self._fail(component, error)
+
+    async def _clear(self, component: Resource) -> None:
+        self._fleets.withdraw(component)
+        for version in versions_of(component):
+            await self._fleets.retire(component, version)
+            release(self._db, component, version)
+
+    def _fail(self, component: Resource, error: Exception) -> None:
+        self._fleets.withdraw(component)
+        component.status = "Failed"
+        component.state["failure_reason"] = reason_of(component, error)
+        self._save(component)
+
+    def _save(self, component: Resource) -> None:
+        records.save(self._db, component, self._platform.clock.now())
