@@ -43,7 +43,8 @@ class Example:
     something else here: the equivalent, or a sentence why the algorithm has none.
     ``large_data`` are hyperparameters for a pass over data larger than memory, besides the wider
     ``feature_dim``, 5000 rows for a ``mini_batch_size`` and one of ``epochs``; or a sentence why
-    the algorithm needs memory for all its data although it reads pipes.
+    the algorithm needs memory for all its data although it reads pipes. ``large_rows`` makes some
+    of these rows where `training` would make them slow; ``large_image_tag`` is the image's.
     ``content_types`` and ``channels`` are those of this way of training, where the algorithm's
     other ways have more; ``accept_ignored`` says that an answer has the content type of its
     request.
@@ -61,6 +62,8 @@ class Example:
     request_bytes: Callable[[str, range], bytes] | None = None
     bad_data: dict[str, BadData | str] = field(default_factory=dict)
     large_data: dict[str, str] | str = field(default_factory=dict)
+    large_rows: Callable[[], bytes] | None = None
+    large_image_tag: str = "1"
     content_types: tuple[str, ...] | None = None
     channels: tuple[str, ...] | None = None
     accept_ignored: bool = False

@@ -23,6 +23,12 @@ def request_bytes(content_type: str, rows: range) -> bytes:
     return json.dumps({"instances": instances}).encode()
 
 
+def large_rows() -> bytes:
+    """Pairs with long names: what is read is large, what is learnt is not."""
+    name = 400 * "n"
+    return "".join(f"{name} {entity},{address}\n" for entity, address in PAIRS).encode()
+
+
 def with_addresses(address: str) -> bytes:
     return "".join(f"{entity},{address}\n" for entity, _ in PAIRS).encode()
 
@@ -66,5 +72,6 @@ EXAMPLES = (
         training_bytes=training_bytes,
         request_bytes=request_bytes,
         bad_data=BAD_DATA,
+        large_rows=large_rows,
     ),
 )
