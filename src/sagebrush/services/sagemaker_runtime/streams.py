@@ -68,7 +68,7 @@ async def invoke_endpoint_with_response_stream(
     if not 200 <= answer.status < 300:
         body = await _whole(answer)
         count(context, name, variant, answer.status, started)
-        raise bad_answer(context, name, begun.container.name, answer.status, body)
+        raise bad_answer(context, request, begun.container.name, answer.status, body)
     return {
         "Body": _events(context, name, variant, begun, started),
         "ContentType": answer.headers.get("content-type"),
@@ -95,17 +95,22 @@ async def _begin(
 
 
 def _container(served: Served, request: dict[str, Any]) -> ServedContainer:
-    """Return the container that streams: the only one, or the one that is asked for."""
+    """Return the container that streams: the only one, or the one that is asked for.
+
+    Raises:
+        ApiError: ValidationError when the answer would not be that of one model alone.
+    """
+    containers = served.containers
     if served.direct:
         target = request["TargetContainerHostname"]
-        return next(each for each in served.containers if each.name == target)
-    if len(served.containers) > 1 or served.many_models is not None:
+        containers = tuple(each for each in containers if each.name == target)
+    if len(containers) > 1 or containers[0].models is not None:
         raise ApiError(
             "ValidationError",
             f"Endpoint {served.endpoint} has an inference pipeline or many models; only single"
             " containers stream their responses. Use InvokeEndpoint.",
         )
-    return served.containers[0]
+    return containers[0]
 
 
 async def _events(
