@@ -56,6 +56,7 @@ _BACKGROUND = {
 
 # What Application Auto Scaling can scale: module and class, made with their first use.
 _SCALABLE = {
+    "sagemaker:inference-component:DesiredCopyCount": ("hosting.components.scaling", "CopyCounts"),
     "sagemaker:variant:DesiredInstanceCount": ("hosting.scaling", "InstanceCounts"),
     "sagemaker:variant:DesiredProvisionedConcurrency": (
         "hosting.scaling",

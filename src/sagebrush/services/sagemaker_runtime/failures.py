@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sagebrush.base.errors import ApiError
@@ -52,12 +53,12 @@ def no_answer(context: Context, request: dict[str, Any], error: FleetError) -> A
     if isinstance(error, NotReadyError):
         return ApiError("ServiceUnavailable", f"Endpoint {name}: {error}")
     if isinstance(error, OversizedError):
-        return _model_error(context, name, 200, str(error), str(error))
+        return _model_error(context, request, 200, str(error), str(error))
     text = str(error)
     if isinstance(error, ServerTimeoutError):
         text = _TIMED_OUT.format(container=error.container)
     message = f'Received server error (0) from {error.container} with message "{text}"'
-    return _model_error(context, name, 0, message, text)
+    return _model_error(context, request, 0, message, text)
 
 
 def no_such_variant(variant: str | None, endpoint: str) -> ApiError:
@@ -65,16 +66,20 @@ def no_such_variant(variant: str | None, endpoint: str) -> ApiError:
     return ApiError("ValidationError", f"Variant {variant} is not found in endpoint {endpoint}.")
 
 
-def bad_answer(context: Context, name: str, container: str, status: int, body: bytes) -> ApiError:
+def bad_answer(
+    context: Context, request: Mapping[str, Any], container: str, status: int, body: bytes
+) -> ApiError:
     """Return the error of an invocation that a container has answered with another status."""
     kind = "server" if status >= 500 else "client"
     text = body.decode("utf-8", "replace")
     message = f'Received {kind} error ({status}) from {container} with message "{text}"'
-    return _model_error(context, name, status, message, text)
+    return _model_error(context, request, status, message, text)
 
 
-def _model_error(context: Context, name: str, status: int, message: str, original: str) -> ApiError:
-    group = f"/aws/sagemaker/Endpoints/{name}"
+def _model_error(
+    context: Context, request: Mapping[str, Any], status: int, message: str, original: str
+) -> ApiError:
+    group = _log_group(request)
     where = (
         f"https://{context.region}.console.aws.amazon.com/cloudwatch/home?region={context.region}"
         f"#logEventViewer:group={group} in account {context.account}"
@@ -86,3 +91,10 @@ def _model_error(context: Context, name: str, status: int, message: str, origina
         OriginalMessage=original,
         LogStreamArn=context.arn("logs", f"log-group:{group}"),
     )
+
+
+def _log_group(request: Mapping[str, Any]) -> str:
+    """Return where the model server that a request was for prints."""
+    if "InferenceComponentName" in request:
+        return f"/aws/sagemaker/InferenceComponents/{request['InferenceComponentName']}"
+    return f"/aws/sagemaker/Endpoints/{request['EndpointName']}"

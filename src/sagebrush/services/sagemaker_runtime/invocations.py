@@ -30,8 +30,7 @@ async def invoke_endpoint(context: Context, request: dict[str, Any]) -> dict[str
     reply, variant = await _ask(context, request, exchange)
     answer = reply.answer
     if not 200 <= answer.status < 300:
-        name = request["EndpointName"]
-        raise bad_answer(context, name, reply.container, answer.status, answer.body)
+        raise bad_answer(context, request, reply.container, answer.status, answer.body)
     served: Served = variant.traits
     if served.captured:
         capture(context, served, variant.name, request, answer)

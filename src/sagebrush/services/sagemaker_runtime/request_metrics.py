@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sagebrush.engines.fleets import Variant
@@ -23,42 +23,56 @@ _log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
-    """Whose metrics: one variant of one endpoint, as one of its configurations has it."""
+    """Whose metrics: one variant of one endpoint, as one of its configurations has it.
+
+    `component` is the inference component that was asked, where the endpoint hosts such.
+    """
 
     account: str
     region: str
     endpoint: str
     variant: str
     config: str
+    component: str = ""
 
 
 class Outcome(NamedTuple):
     """One invocation; status 0 when the model server gave no answer at all.
 
-    `instances` is how many of the variant served at the time.
+    `instances` is how many of the variant served at the time: of a component, how many copies.
+    `concurrent` is how many invocations of the component were under way, this one included.
     """
 
     status: int
     model_s: float
     total_s: float
     instances: int
+    concurrent: int = 0
 
 
 class _Sums:
     """The invocations of one variant within one minute."""
 
-    __slots__ = ("errors", "errors_4xx", "errors_5xx", "model", "overhead", "shares")
+    __slots__ = (
+        *("concurrent", "concurrent_per_copy", "errors", "errors_4xx", "errors_5xx", "model"),
+        *("overhead", "shares"),
+    )
 
     def __init__(self) -> None:
         self.shares = _Sum()
         self.model = _Sum()
         self.overhead = _Sum()
+        self.concurrent = _Sum()
+        self.concurrent_per_copy = _Sum()
         self.errors_4xx = self.errors_5xx = self.errors = 0
 
     def add(self, outcome: Outcome) -> None:
         self.shares.add(1.0 / (outcome.instances or 1))
         self.model.add(outcome.model_s * _MICROSECONDS)
         self.overhead.add(max(0.0, outcome.total_s - outcome.model_s) * _MICROSECONDS)
+        if outcome.concurrent:
+            self.concurrent.add(outcome.concurrent)
+            self.concurrent_per_copy.add(outcome.concurrent / (outcome.instances or 1))
         status = outcome.status
         if not 200 <= status < 300:
             self.errors += 1
@@ -72,14 +86,33 @@ class _Sums:
         (deployment-guardrails-configuration.md).
         """
         variant = {"EndpointName": place.endpoint, "VariantName": place.variant}
+        if place.component:
+            yield from self._data(variant, minute, ())
+            yield from self._of_component({"InferenceComponentName": place.component}, minute)
+            return
+        per_instance = ("InvocationsPerInstance", "None", self.shares.statistics())
         for dimensions in (variant, variant | {"EndpointConfigName": place.config}):
-            yield from self._data(dimensions, minute)
+            yield from self._data(dimensions, minute, (per_instance,))
 
-    def _data(self, dimensions: dict[str, str], minute: int) -> Iterator[MetricDatum]:
+    def _of_component(self, dimensions: dict[str, str], minute: int) -> Iterator[MetricDatum]:
+        """Yield what the monitoring page has with the dimension InferenceComponentName."""
+        more = (
+            ("InvocationsPerCopy", "None", self.shares.statistics()),
+            ("ConcurrentRequestsPerCopy", "None", self.concurrent_per_copy.statistics()),
+            ("ConcurrentRequestsPerModel", "None", self.concurrent.statistics()),
+        )
+        yield from self._data(dimensions, minute, more)
+
+    def _data(
+        self,
+        dimensions: dict[str, str],
+        minute: int,
+        more: Sequence[tuple[str, str, StatisticSet]],
+    ) -> Iterator[MetricDatum]:
         count = self.shares.count
         for name, unit, statistics in (
             ("Invocations", "None", StatisticSet(count, count, 1.0, 1.0)),
-            ("InvocationsPerInstance", "None", self.shares.statistics()),
+            *more,
             ("ModelLatency", "Microseconds", self.model.statistics()),
             ("OverheadLatency", "Microseconds", self.overhead.statistics()),
             ("Invocation4XXErrors", "None", _ones(self.errors_4xx, count)),
@@ -153,6 +186,11 @@ def count(context: Context, name: str, variant: Variant, status: int, started: f
     served: Served = variant.traits
     place = Place(context.account, context.region, name, variant.name, served.config_name)
     outcome = Outcome(status, model_s, total_s, variant.healthy_count)
+    if served.component is not None:
+        place = place._replace(component=served.component)
+        # This one is over by now.
+        others = sum(instance.outstanding for instance in variant.instances)
+        outcome = outcome._replace(concurrent=others + 1)
     metrics_of(context.platform).count(place, context.now, outcome)
 
 

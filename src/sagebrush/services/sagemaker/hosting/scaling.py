@@ -123,6 +123,8 @@ class InstanceCounts(_Variants):
         if found is None or is_serverless(found[1]["variant"]):
             return None
         endpoint, item = found
+        if not item["containers"]:
+            return None  # it is the copies of its inference components that are scaled
         lowest = 0 if is_asynchronous(endpoint.state["config"]) else 1
         desired = item.get("wanted", item["count"])
         return Scalable(present(item), desired, lowest, endpoint.status == "InService")
