@@ -276,7 +276,11 @@ class _Call:
             self._raw.body = decoded_body(self._request, context.service, verified)
             return
         # The signature covers the bytes as they were sent, so they are needed before decoding.
-        sent = self._raw.body = await _within_limit(self._request.body)
+        body = self._request.body
+        sent = body.taken() if body.complete else await _within_limit(body)
+        if len(sent) > _MAXIMUM_BODY_BYTES:
+            raise _too_large()
+        self._raw.body = sent
         verified = authenticator.verified(self._routed, self._raw)
         if is_encoded(self._request):
             again = RequestBody.of(sent)
@@ -314,9 +318,13 @@ async def _within_limit(body: ByteStream) -> bytes:
     """Return the whole body; raises ApiError when it is longer than any operation takes."""
     whole = await read_whole(body, _MAXIMUM_BODY_BYTES)
     if whole is None:
-        message = f"The request body is larger than {_MAXIMUM_BODY_BYTES} bytes"
-        raise ApiError("RequestEntityTooLarge", message, status=413)
+        raise _too_large()
     return whole
+
+
+def _too_large() -> ApiError:
+    message = f"The request body is larger than {_MAXIMUM_BODY_BYTES} bytes"
+    return ApiError("RequestEntityTooLarge", message, status=413)
 
 
 @functools.cache

@@ -30,6 +30,10 @@ _MAXIMUM_TARGET_BYTES = 64 * 1024
 _BUFFERED_BODY_BYTES = 256 * 1024
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
+_LENGTH_NAME_BYTES = len("content-length")
+_REMEMBERED_NAMES = 1024
+# Header names as they were written, and in lower case: clients write few, again and again.
+_names: dict[bytes, str] = {}
 
 _log = logging.getLogger(__name__)
 
@@ -163,19 +167,20 @@ class Connection(asyncio.Protocol):
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > _MAXIMUM_HEADER_BYTES:
             raise TooLargeError(431, f"headers have at most {_MAXIMUM_HEADER_BYTES} bytes here")
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        known = _names.get(name)
+        self._headers.append((known or _lower_name(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """Start the request, or wait for its body when that is short."""
-        headers: dict[str, str] = {}
-        for name, value in self._headers:
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        headers = dict(self._headers)
+        if len(headers) != len(self._headers):
+            headers = _joined(self._headers)
         method = self._parser.get_method().decode("ascii")
         length_text = headers.get("content-length")
         length = int(length_text) if length_text and length_text.isdigit() else None
         # A client that asks whether to go on is told so once a handler reads the body: what is
         # refused for its headers alone is refused without it.
-        asks = headers.get("expect", "").lower() == "100-continue"
+        asks = "expect" in headers and headers["expect"].lower() == "100-continue"
         body = RequestBody(
             length, self._pause_reading, self._resume_reading, self._go_on if asks else None
         )
@@ -356,7 +361,7 @@ class Connection(asyncio.Protocol):
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
         stated = False
         for name, value in response.headers:
-            if name.lower() == "content-length":
+            if len(name) == _LENGTH_NAME_BYTES and name.lower() == "content-length":
                 stated = True
             lines.append(f"{name}: {value}")
         if not stated and status not in _BODILESS:
@@ -391,6 +396,22 @@ class Connection(asyncio.Protocol):
     def _resume_reading(self) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
+
+
+def _lower_name(name: bytes) -> str:
+    """Return a header's name in lower case, and remember it."""
+    lowered = name.decode("latin-1").lower()
+    if len(_names) < _REMEMBERED_NAMES:
+        _names[name] = lowered
+    return lowered
+
+
+def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """Return the headers, the values of repeated ones joined with a comma."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
 def _with_open_body(response: Response) -> Response:

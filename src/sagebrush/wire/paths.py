@@ -73,6 +73,11 @@ class PathMatcher:
         terminal = _Terminal(operation, labels, _literals(query), *_required(operation))
         node.ends.setdefault(operation.http_method, []).append(terminal)
 
+    def decides(self, method: str, path: str) -> bool:
+        """Whether method and path alone tell the operation: no query or header has a say."""
+        found = _walk(self._root, path.split("/")[1:], 0, method, ())
+        return found is not None and len(found[0]) == 1 and not found[0][0].literals
+
     def match(
         self, method: str, path: str, query: str, headers: dict[str, str]
     ) -> tuple[Operation, dict[str, str]] | None:

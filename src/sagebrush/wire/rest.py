@@ -44,6 +44,7 @@ class RestCodec(ABC):
         self._parameters = self._bindings("querystring", _parameter_reader)
         self._template_parameters = set(parse_query(operation.request_uri.partition("?")[2]))
         self._headers = self._bindings("header", header_reader)
+        self._keyed_headers = [(binding[1].lower(), binding) for binding in self._headers]
         self._prefixes = self._bindings("headers", lambda _: dict)
         self._body_members = {
             name
@@ -96,11 +97,11 @@ class RestCodec(ABC):
         if self._parameters and request.query:
             located.extend(self._parameters_of(parse_query(request.query)))
         headers = request.headers
-        for binding in self._headers:
-            text = headers.get(binding[1].lower())
-            if text is not None:
-                located.append(self._decoded(binding, text))
-        located.extend(self._prefixed(headers))
+        for key, binding in self._keyed_headers:
+            if key in headers:
+                located.append(self._decoded(binding, headers[key]))
+        if self._prefixes:
+            located.extend(self._prefixed(headers))
         return located
 
     def _prefixed(self, headers: dict[str, str]) -> Iterator[tuple[str, Any, Reader]]:

@@ -33,6 +33,7 @@ _REST_PROTOCOLS = frozenset({"rest-json", "rest-xml"})
 # Signing names under which S3's own operations also come.
 _S3_SIGNING_NAMES = frozenset({"s3", "s3express", "s3-object-lambda"})
 _CACHED_HOSTS = 1024
+_CACHED_PATHS = 1024
 _S3_CONTROL_PATH = "/v20180820/"
 _S3_CONTROL_HEADERS = frozenset({"x-amz-account-id", "x-amz-outpost-id"})
 
@@ -74,6 +75,11 @@ class Route:
         return self.operation_or_none
 
 
+# Method, path, Host header and signing name of a request without a query.
+_Place = tuple[str, str, str, str | None]
+_Found = tuple[ServiceModel, str, Operation, dict[str, str]]
+
+
 class RoutingError(ApiError):
     """No operation fits; `route` tells in which protocol to say so."""
 
@@ -101,6 +107,7 @@ class Router:
         self._preferred = preferred
         self._candidates: dict[tuple[str, str], list[ServiceInfo]] = {}
         self._targets: dict[str, tuple[ServiceModel, Operation]] = {}
+        self._paths: dict[_Place, _Found] = {}
 
     @cached_property
     def _infos(self) -> list[ServiceInfo]:
@@ -141,9 +148,35 @@ class Router:
             return route
         if "smithy-protocol" in headers:
             return self._of_smithy_path(route)
+        place = (request.method, request.path, headers.get("host", ""), scope.service)
+        known = None if request.query else self._paths.get(place)
+        if known is not None:
+            route.service_model, route.protocol, route.operation_or_none, labels = known
+            route.labels = labels.copy()
+            return route
         if self._is_form(request, scope):
             return self._of_action(route, request, scope)
-        return self._of_path(route, request, scope)
+        self._of_path(route, request, scope)
+        if scope.service is not None and route.bucket_in_host is None and not request.query:
+            self._remember(route, place)
+        return route
+
+    def _remember(self, route: Route, place: _Place) -> None:
+        """Keep the route of a path that clients ask for again and again, as an endpoint's.
+
+        Only for signing names without forms: else the content type would have a say, too.
+        """
+        assert route.service_model is not None
+        infos = self._by_signing_name.get(place[3] or "", ())
+        if any(_FORM_PROTOCOLS.intersection(info.protocols) for info in infos) or any(
+            info.name == "s3" for info in infos
+        ):
+            return
+        if PathMatcher.of(route.service_model).decides(place[0], place[1]):
+            if len(self._paths) >= _CACHED_PATHS:
+                self._paths.clear()
+            found = route.service_model, route.protocol, route.operation_model, route.labels.copy()
+            self._paths[place] = found
 
     def _of_target(self, route: Route, target: str) -> tuple[ServiceModel, Operation]:
         found = self._targets.get(target)

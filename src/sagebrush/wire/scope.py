@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 _SCOPE_PARTS = 5
@@ -20,6 +21,8 @@ class Scope:
 
 
 _ANONYMOUS = Scope()
+# A client's scope changes once a day.
+_CACHED_SCOPES = 1024
 
 
 def scope_of(authorization: str | None, query: str) -> Scope:
@@ -42,6 +45,7 @@ def scope_of(authorization: str | None, query: str) -> Scope:
     return _ANONYMOUS
 
 
+@lru_cache(maxsize=_CACHED_SCOPES)
 def _parse(credential: str) -> Scope:
     """Split `key/date/region/service/aws4_request`; SigV4A scopes have no region."""
     parts = credential.split("/")

@@ -256,3 +256,30 @@ def test_a_label_with_a_tail_leaves_the_tail_to_the_template():
 def test_what_is_unknown_is_refused_by_the_name_of_its_service(scope, headers, named):
     with pytest.raises(RoutingError, match=f"of the service {named} is known for "):
         route(_request("POST", "/fly", scope, **headers))
+
+
+def test_a_path_is_remembered_with_everything_that_decided():
+    router = Router(catalogue())
+    path = "/endpoints/e%20x/invocations"
+    first = router.route(_request("POST", path, "sagemaker", content_type="text/csv"))
+    first.labels["EndpointName"] = "changed by whoever got it"
+    again = router.route(_request("POST", path, "sagemaker", content_type="text/csv"))
+    assert (again.service, again.operation) == ("sagemaker-runtime", "InvokeEndpoint")
+    assert again.labels == {"EndpointName": "e x"}
+    assert again.region == "eu-west-1"
+    elsewhere = _request("POST", path, "sagemaker")
+    elsewhere.headers["authorization"] = SCOPE.replace("eu-west-1", "us-east-1").format("sagemaker")
+    assert router.route(elsewhere).region == "us-east-1"
+    assert router.route(_request("POST", path, "s3")).service == "s3"
+    with pytest.raises(RoutingError):
+        router.route(_request("GET", path, "sagemaker"))
+
+
+def test_headers_and_forms_go_on_deciding_where_they_do():
+    router = Router(catalogue())
+    for _ in range(2):
+        plain = router.route(_request("GET", "/b/k", "s3"))
+        assert plain.operation == "GetObject"
+        copied = router.route(_request("PUT", "/b/k", "s3", x_amz_copy_source="b/other"))
+        assert copied.operation == "CopyObject"
+        assert router.route(_request("PUT", "/b/k", "s3")).operation == "PutObject"

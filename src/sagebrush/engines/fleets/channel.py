@@ -22,7 +22,8 @@ from sagebrush.engines.fleets.errors import (
 )
 from sagebrush.engines.fleets.streaming import StreamedAnswer
 
-_MAXIMUM_IDLE = 64
+_MAXIMUM_IDLE = 256
+_TIMER_RESOLUTION_S = 0.002
 _FIRST_FINAL_STATUS = 200
 _BODILESS = frozenset({204, 304})
 _MAXIMUM_ADDRESS_BYTES = 107
@@ -52,6 +53,9 @@ class Channel(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._until_close = False
         self._answered = 0
+        self._deadline = 0.0
+        self._timeout_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.reusable = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -61,6 +65,7 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """End the answer whose body lasts until the close; fail any other request under way."""
         self.reusable = False
+        self._forget_timer()
         if self._until_close and _exc is None:
             self._resolve()
         if self._answered and not self._headers:
@@ -125,8 +130,7 @@ class Channel(asyncio.Protocol):
             self._chunks = []
         answer: asyncio.Future[Answer] = self._loop.create_future()
         self._answer = answer
-        # A timer handle costs a fraction of asyncio.timeout's task bookkeeping.
-        timer = self._loop.call_later(timeout_s, self._expire, timeout_s)
+        self._watch(timeout_s)
         try:
             if isinstance(message, bytes):
                 self._transport.write(message)
@@ -134,7 +138,6 @@ class Channel(asyncio.Protocol):
                 self._transport.writelines(message)
             return await answer
         finally:
-            timer.cancel()
             if not answer.done() or answer.cancelled():
                 self.reusable = False
             self._answer = None
@@ -142,8 +145,27 @@ class Channel(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection."""
         self.reusable = False
+        self._forget_timer()
         if self._transport is not None:
             self._transport.close()
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self, timeout_s: float) -> None:
+        """Have the request fail in time.
+
+        The timer of an earlier request stays and is set anew when it fires: making and cancelling
+        one costs more than sending the request.
+        """
+        self._timeout_s = timeout_s
+        self._deadline = deadline = self._loop.time() + timeout_s
+        if self._timer is not None and self._timer.when() > deadline:
+            self._forget_timer()
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._expire)
 
     def _resolve(self) -> None:
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -151,8 +173,16 @@ class Channel(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, body))
 
-    def _expire(self, timeout_s: float) -> None:
-        self._fail(ServerTimeoutError(f"no answer from the model server within {timeout_s:g} s"))
+    def _expire(self) -> None:
+        self._timer = None
+        if self._answer is None:
+            return
+        # Timers may fire a little early, by the clock's resolution.
+        if self._deadline - self._loop.time() > _TIMER_RESOLUTION_S:
+            self._timer = self._loop.call_at(self._deadline, self._expire)
+            return
+        reason = f"no answer from the model server within {self._timeout_s:g} s"
+        self._fail(ServerTimeoutError(reason))
         self.close()
 
     def _break_off(self, reason: str) -> None:

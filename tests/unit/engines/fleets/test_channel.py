@@ -367,3 +367,24 @@ def test_a_view_is_sent_from_where_it_is(folder: Path) -> None:
         received, answer = runner.run(story())
     assert received == body
     assert answer.body == b"ok"
+
+
+def test_every_request_of_a_connection_has_its_own_time(folder: Path) -> None:
+    """The timer of one request is used by the next, whose time may be longer or shorter."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ANSWER)
+        await reader.readuntil(b"\r\n\r\n")
+        # Longer than the first request had.
+        await asyncio.sleep(0.2)
+        writer.write(ANSWER)
+        await reader.readuntil(b"\r\n\r\n")
+
+    async def story(pool: ChannelPool) -> None:
+        for timeout_s in (0.1, 30.0):
+            assert (await pool.request(PING, timeout_s)).status == 200
+        with pytest.raises(ServerTimeoutError, match=r"within 0\.01 s"):
+            await pool.request(PING, 0.01)
+
+    talk(folder, converse, story)
