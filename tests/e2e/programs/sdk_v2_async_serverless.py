@@ -8,7 +8,7 @@ import numpy as np
 import sagemaker
 from sagemaker import KMeans
 from sagemaker.async_inference import AsyncInferenceConfig, WaiterConfig
-from sagemaker.deserializers import JSONDeserializer
+from sagemaker.deserializers import JSONDeserializer, StringDeserializer
 from sagemaker.exceptions import AsyncInferenceModelError
 from sagemaker.predictor import Predictor
 from sagemaker.serializers import CSVSerializer
@@ -53,6 +53,8 @@ patience = WaiterConfig(delay=1, max_attempts=30)
 answer = later.predict(data=data[:3], waiter_config=patience)
 pending = later.predict_async(data=data[:5])
 second = pending.get_result(patience)
+# The model's refusal is text; the SDK reads failures as it reads answers.
+later.deserializer = StringDeserializer()
 try:
     later.predict(data="no,number", waiter_config=patience)
     refused = ""

@@ -121,11 +121,14 @@ class Answering:
     async def _asked(
         self, variant: Variant, instance: Instance, payload: Payload
     ) -> Reply | Failure:
+        content = payload.content
         members: dict[str, Any] = {
             "InferenceId": self._request.inference_id,
+            # The SageMaker SDK relies on it: it names the type with the upload alone.
+            **({"ContentType": payload.content_type} if payload.content_type else {}),
             **self._request.members,
             # What goes through several containers is copied from one to the next.
-            "Body": payload if variant.traits.plain else bytes(payload),
+            "Body": content if variant.traits.plain else bytes(content),
         }
         timeout_s = float(members.get("InvocationTimeoutSeconds", _DEFAULT_TIMEOUT_S))
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
+from typing import NamedTuple
 
 from sagebrush.engines.objects import (
     InvalidLocation,
@@ -18,7 +19,12 @@ from sagebrush.services.sagemaker_runtime.asynchronous.records import Request
 _MAXIMUM_BYTES = 1 << 30
 _MAPPED_FROM_BYTES = 64 * 1024
 
-Payload = bytes | memoryview
+
+class Payload(NamedTuple):
+    """An input, and the content type of its object."""
+
+    content: bytes | memoryview
+    content_type: str | None = None
 
 
 class TooLargeError(ObjectStoreError):
@@ -26,7 +32,7 @@ class TooLargeError(ObjectStoreError):
 
 
 def fetched(platform: Platform, request: Request) -> Payload:
-    """Return the input of a request; a large one is a view of the object's file.
+    """Return the input of a request; the content of a large one is a view of the object's file.
 
     The object may be removed or replaced meanwhile: the view stays what it was.
 
@@ -34,7 +40,7 @@ def fetched(platform: Platform, request: Request) -> Payload:
         ObjectStoreError: there is no such object, or it is too large.
     """
     if request.body is not None:
-        return request.body
+        return Payload(request.body)
     location: str = request.members["InputLocation"]
     bucket, key = parse_s3_uri(location)
     if not key:
@@ -42,10 +48,11 @@ def fetched(platform: Platform, request: Request) -> Payload:
     entry = platform.objects.get(bucket, key)
     if entry.size > _MAXIMUM_BYTES:
         raise TooLargeError(f"{entry.size} bytes are more than the limit of {_MAXIMUM_BYTES}")
+    content_type = entry.attributes.get("ContentType")
     if entry.path is None or entry.size < _MAPPED_FROM_BYTES:
-        return platform.objects.read(entry)
+        return Payload(platform.objects.read(entry), content_type)
     try:
-        return _view(entry.path, entry.file_offset, entry.size)
+        return Payload(_view(entry.path, entry.file_offset, entry.size), content_type)
     except FileNotFoundError:
         raise ObjectNotFound(bucket, key, entry.version_id) from None
 

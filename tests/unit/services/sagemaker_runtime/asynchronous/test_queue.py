@@ -148,7 +148,24 @@ def test_a_large_input_is_sent_from_its_file(play: Any) -> None:
         await scene.platform.objects.put_bytes("1", "r", "b", "large", data)
         scene.ask(InputLocation="s3://b/large")
         await scene.answered()
-        assert scene.messages[0].partition(b"\r\n\r\n")[2] == data
+        head, _, body = scene.messages[0].partition(b"\r\n\r\n")
+        assert body == data
+        assert b"content-type: binary/octet-stream" in head
+
+    play(story)
+
+
+def test_the_content_type_is_the_object_s_unless_the_request_has_one(play: Any) -> None:
+    async def story(scene: Any) -> None:
+        scene.serve()
+        put = scene.platform.objects.put_bytes
+        await put("1", "r", "b", "small", b"1", content_type="text/csv")
+        scene.ask(InputLocation="s3://b/small")
+        scene.ask(InputLocation="s3://b/small", ContentType="text/plain")
+        await scene.answered()
+        assert b"content-type: text/csv" in scene.messages[0]
+        assert b"content-type: text/plain" in scene.messages[1]
+        assert b"text/csv" not in scene.messages[1]
 
     play(story)
 
