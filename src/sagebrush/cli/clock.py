@@ -30,7 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     add_endpoint(parser)
     parser.set_defaults(move=_show)
-    moves = parser.add_subparsers(title="what to do (default: show the time)", metavar="ACTION")
+    moves = parser.add_subparsers(
+        title="what to do (default: show the time)",
+        metavar="ACTION",
+        help="`ACTION --help` tells more",
+    )
     advance = moves.add_parser("advance", help="let a time pass: 90s, 15m, 24h, 7d, 1h30m")
     advance.add_argument("duration", type=_duration, metavar="DURATION")
     advance.add_argument(

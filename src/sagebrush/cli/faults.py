@@ -32,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _kinds() + _EXAMPLES
     add_endpoint(parser)
     parser.set_defaults(act=_list)
-    acts = parser.add_subparsers(title="what to do (default: list)", metavar="ACTION")
+    acts = parser.add_subparsers(
+        title="what to do (default: list)", metavar="ACTION", help="`ACTION --help` tells more"
+    )
     shown = acts.add_parser("list", help="show all, and how often each struck")
     shown.add_argument("--json", action="store_true", help="print everything as JSON")
     shown.set_defaults(act=_list)
