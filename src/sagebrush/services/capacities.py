@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sagebrush.engines.metrics import MetricDatum
+if TYPE_CHECKING:
+    from sagebrush.engines.metrics import MetricDatum
 
 
 class Scalable(NamedTuple):

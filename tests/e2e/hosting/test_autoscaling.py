@@ -116,6 +116,12 @@ class Scaled(Hosting):
                 list(pool.map(lambda _: self.invoke(name), range(requests)))
             assert clock(self.server, advance_s=MINUTE_S)["unsettled"] == []
 
+    def minutes_alone(self, name: str, count: int) -> None:
+        """Let minutes pass, with one invocation in each."""
+        for _ in range(count):
+            self.invoke(name)
+            assert clock(self.server, advance_s=MINUTE_S)["unsettled"] == []
+
     def activities(self, name: str, **more: Any) -> list[dict[str, Any]]:
         """Return the activities of an endpoint's variant, the oldest first."""
         found = self.scaling.describe_scaling_activities(**self.target(name), **more)
@@ -247,6 +253,7 @@ def test_what_cannot_be_had_fails_with_its_reason(hosting: Scaled) -> None:
     hosting.endpoint("poor", {"ModelName": "centre"})
     control(hosting.server, "faults", kind="capacity", target="endpoint/poor")
     hosting.register("poor", 2, 3)
+    clock(hosting.server, advance_s=1)
     assert hosting.instances("poor") == 1
     (failed,) = hosting.activities("poor")
     assert failed["StatusCode"] == "Failed"
@@ -365,3 +372,43 @@ def test_a_deleted_endpoint_is_no_target_any_more(hosting: Scaled) -> None:
     assert listed["ScalableTargets"] == []
     assert not hosting.cloudwatch.describe_alarms(AlarmNames=alarms)["MetricAlarms"]
     hosting.gone("brief")
+
+
+def test_provisioned_concurrency_scales(hosting: Scaled) -> None:
+    hosting.sagemaker.create_endpoint_config(
+        EndpointConfigName="warm",
+        ProductionVariants=[
+            {
+                "VariantName": "variant-0",
+                "ModelName": "centre",
+                "ServerlessConfig": {
+                    "MemorySizeInMB": 1024,
+                    "MaxConcurrency": 3,
+                    "ProvisionedConcurrency": 1,
+                },
+            }
+        ],
+    )
+    hosting.sagemaker.create_endpoint(EndpointName="warm", EndpointConfigName="warm")
+    hosting.settled("warm")
+    dimension = {"ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}
+    target = hosting.target("warm") | dimension
+    hosting.scaling.register_scalable_target(**target, MinCapacity=2, MaxCapacity=3)
+    (variant,) = hosting.settled("warm")["ProductionVariants"]
+    assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 2
+    use = {"PredefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
+    hosting.scaling.put_scaling_policy(
+        PolicyName="use",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 0.4,
+            "PredefinedMetricSpecification": use,
+        },
+        **target,
+    )
+    # One request at a time uses half of two.
+    hosting.minutes_alone("warm", 4)
+    (variant,) = hosting.settled("warm")["ProductionVariants"]
+    assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 3
+    told = hosting.scaling.describe_scaling_activities(**target)["ScalingActivities"]
+    assert told[0]["Description"] == "Setting desired provisioned concurrency to 3."

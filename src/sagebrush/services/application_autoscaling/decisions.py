@@ -26,13 +26,14 @@ DEFAULT_COOLDOWN_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """An alarm that invoked a policy, with its data points (oldest first) and its threshold.
+    """An alarm that invoked a policy, its state, data points (oldest first) and threshold.
 
     `above` is whether it looks for values above the threshold.
     """
 
     policy: Policy
     alarm: str
+    state: str
     points: list[float]
     threshold: float
     above: bool
@@ -40,7 +41,9 @@ class Trigger:
     @property
     def cause(self) -> str:
         """What an activity says of it."""
-        return f"monitor alarm {self.alarm} in state ALARM triggered policy {self.policy.name}"
+        return (
+            f"monitor alarm {self.alarm} in state {self.state} triggered policy {self.policy.name}"
+        )
 
     @property
     def tracks(self) -> bool:
@@ -150,11 +153,8 @@ def _out(target: Target, trigger: Trigger, current: int, now: float) -> int | No
         if kind_of(trigger.alarm) == LOW:
             return None
         return tracked(trigger.points, _value(trigger), base, HIGH)
-    wanted = _stepped(trigger, base)
-    change = _stepped(trigger, current)
-    if wanted is None or change is None or (change <= current and wanted <= base):
-        return None
-    return wanted
+    upwards = _stepped(trigger, current)
+    return _stepped(trigger, base) if upwards is not None and upwards > current else None
 
 
 def _in(trigger: Trigger, current: int) -> int | None:

@@ -26,7 +26,8 @@ class QuietMetrics:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._filled = 0
+        # While no server ran nothing was quiet: nobody could ask.
+        self._filled = int(platform.clock.now() // _MINUTE_S)
         platform.metrics.before_read.append(self.fill)
 
     def fill(self) -> None:
@@ -35,6 +36,10 @@ class QuietMetrics:
         if minute <= self._filled:
             return
         begin, self._filled = max(self._filled, minute - _MAX_MINUTES), minute
+        for store in self._platform.metrics.before_read:
+            # What has been counted and not been stored was not quiet.
+            if store != self.fill:
+                store()
         with self._platform.db.transaction():
             rows = self._platform.db.all(
                 "SELECT * FROM autoscaling_targets WHERE EXISTS (SELECT 1 FROM"

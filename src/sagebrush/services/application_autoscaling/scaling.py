@@ -85,11 +85,12 @@ class Scaling:
             raise ActionError(f"there is no scaling policy {action.arn}")
         configuration = action.alarm.configuration
         self._db.execute(
-            "INSERT INTO autoscaling_triggers (policy_id, alarm, points, threshold, above)"
-            " VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO autoscaling_triggers (policy_id, alarm, state, points, threshold, above)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             (
                 policy.id,
                 action.alarm.name,
+                action.alarm.state,
                 orjson.dumps(_points(action.alarm)).decode(),
                 configuration["Threshold"],
                 configuration["ComparisonOperator"].startswith("Greater"),
@@ -180,6 +181,7 @@ class Scaling:
             Trigger(
                 policies[row["policy_id"]],
                 row["alarm"],
+                row["state"],
                 orjson.loads(row["points"]),
                 row["threshold"],
                 bool(row["above"]),

@@ -52,33 +52,31 @@ class Scheduling:
     async def _run(self) -> None:
         while (due := self._next()) is not None:
             await self._platform.clock.sleep_until(due)
-            try:
-                with self._db.transaction():
-                    self._run_due()
-            except Exception:  # noqa: BLE001 - the boundary: one defect must not end all schedules
-                _log.exception("a scheduled action failed")
-                return
+            now = self._platform.clock.now()
+            rows = self._db.all(
+                "SELECT * FROM autoscaling_schedules WHERE due <= ? ORDER BY due, id", (now,)
+            )
+            for row in rows:
+                self._run_one(schedule_of(row), now)
 
     def _next(self) -> float | None:
         row = self._db.one("SELECT min(due) AS due FROM autoscaling_schedules")
         return None if row is None else row["due"]
 
-    def _run_due(self) -> None:
-        now = self._platform.clock.now()
-        rows = self._db.all(
-            "SELECT * FROM autoscaling_schedules WHERE due <= ? ORDER BY due, id", (now,)
-        )
-        for row in rows:
-            schedule = schedule_of(row)
-            target = records.target_by_id(self._db, schedule.target_id)
-            assert target is not None
-            if not target.suspended["ScheduledScalingSuspended"]:
-                self._carry_out(target, schedule, now)
-            # What was missed while no server ran is made up for once.
-            due = due_after(schedule.request, schedule.created, now)
-            self._db.execute(
-                "UPDATE autoscaling_schedules SET due = ? WHERE id = ?", (due, schedule.id)
-            )
+    def _run_one(self, schedule: Schedule, now: float) -> None:
+        """Run an action and note when it is due again, both or neither."""
+        # What was missed while no server ran is made up for once.
+        due = due_after(schedule.request, schedule.created, now)
+        update = "UPDATE autoscaling_schedules SET due = ? WHERE id = ?"
+        try:
+            with self._db.transaction():
+                self._db.execute(update, (due, schedule.id))
+                target = records.target_by_id(self._db, schedule.target_id)
+                if target is not None and not target.suspended["ScheduledScalingSuspended"]:
+                    self._carry_out(target, schedule, now)
+        except Exception:  # noqa: BLE001 - the boundary: one defect must not end all schedules
+            _log.exception("the scheduled action %s failed", schedule.name)
+            self._db.execute(update, (due, schedule.id))
 
     def _carry_out(self, target: Target, schedule: Schedule, now: float) -> None:
         action = schedule.request["ScalableTargetAction"]

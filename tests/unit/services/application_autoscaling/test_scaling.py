@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sagebrush.base.errors import ApiError
+from sagebrush.engines.metrics import MetricDatum
 
 from .conftest import ACCOUNT, REGION, Scene
 
@@ -85,8 +86,8 @@ def test_what_an_alarm_asked_for_before_a_kill_is_decided_after_it(scenario: Sce
         scene.step("up", 2)
         with scene.platform.db.transaction():
             scene.platform.db.execute(
-                "INSERT INTO autoscaling_triggers (policy_id, alarm, points, threshold, above)"
-                " VALUES (1, 'busy', '[5.0]', 0.0, 1)"
+                "INSERT INTO autoscaling_triggers (policy_id, alarm, state, points, threshold,"
+                " above) VALUES (1, 'busy', 'ALARM', '[5.0]', 0.0, 1)"
             )
         await scene.restart()
         await scene.settle()
@@ -221,6 +222,30 @@ def test_what_is_suspended_is_not_done(
         await scene.fire("more", 1.0)
         await scene.fire("less", 1.0)
         assert scene.variant.sets == expected
+
+    scenario(body)
+
+
+def test_what_is_still_being_counted_is_not_quiet(scenario: Scenario) -> None:
+    async def body(scene: Scene) -> None:
+        scene.register()
+        scene.track()
+        metrics = scene.platform.metrics
+        dimensions = {"EndpointName": "e", "VariantName": "v"}
+        place = (ACCOUNT, REGION, "AWS/SageMaker")
+        name = "InvocationsPerInstance"
+        minute = scene.clock.now() // 60 * 60 + 60
+        counted = [MetricDatum(name, dimensions, minute + 1, value=5.0)]
+
+        def store() -> None:
+            data, counted[:] = counted[:], []
+            metrics.put(*place, data)
+
+        metrics.before_read.append(store)
+        await scene.advance(120)
+        window = {"start": minute, "end": minute + 60, "period_s": 60}
+        (bucket,) = metrics.statistics(*place, name, dimensions, **window)
+        assert (bucket.count, bucket.sum) == (1, 5.0)
 
     scenario(body)
 

@@ -54,6 +54,7 @@ CREATE TABLE autoscaling_triggers (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     policy_id INTEGER NOT NULL REFERENCES autoscaling_policies (id) ON DELETE CASCADE,
     alarm TEXT NOT NULL,
+    state TEXT NOT NULL,
     -- The alarm's data points, oldest first, its threshold, and whether it looks for more.
     points TEXT NOT NULL,
     threshold REAL NOT NULL,
