@@ -42,6 +42,8 @@ def begin(component: Resource, target: Version, policy: Mapping[str, Any], now: 
     state["deployment"] = {
         "policy": dict(policy),
         "phase": _CREATING,
+        # How many new copies there were when the batch began.
+        "base": 0,
         "deadline": None if limit_s is None else now + limit_s,
     }
     component.status = "Updating"
@@ -112,9 +114,10 @@ class Rolling:
 
     async def _create(self) -> None:
         target = self._component.state["target"]
+        base: int = self._component.state["deployment"]["base"]
         size = size_of_batch(self._rolling.get("MaximumBatchSize"), target["desired"])
-        number = min(target["copies"] + size, target["desired"])
-        least = min(target["copies"] + 1, number)
+        number = min(base + size, target["desired"])
+        least = min(base + 1, number)
         await self._guard.during(lambda: self._resize(target, number, least))
         wait_s = self._rolling.get("WaitIntervalInSeconds", 0)
         self._share(target["copies"] / target["desired"] if target["desired"] else 1.0)
@@ -137,7 +140,7 @@ class Rolling:
             self._finish()
             return
         await self._resize(state, min(state["copies"], instances(state["share"], state["before"])))
-        self._enter(_CREATING)
+        self._enter(_CREATING, base=state["target"]["copies"])
 
     async def _roll_back(self) -> None:
         """Have the old version serve everything again; its copies may have to come back first."""
