@@ -97,6 +97,8 @@ class SteppedServer(Server):
         clock = self.platform.clock
         assert isinstance(clock, AdjustableClock)
         clock.watch(self.platform.tasks)
+        # What is taken up again at the start is waited for, too.
+        clock._left_alone.clear()
 
         async def begin() -> None:
             self.platform.alarms.start(self.platform.spawn)

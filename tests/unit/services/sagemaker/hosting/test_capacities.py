@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sagebrush.engines.fleets import StartError
+from sagebrush.services.sagemaker.hosting import records
 
 from .conftest import Scene
 
@@ -91,8 +92,6 @@ def test_a_killed_server_goes_on_rolling_back(scene: Scene) -> None:
     endpoint = scene.row(name)
     endpoint.state["change"] = {"since": 1.0, "before": {"a": [1.0, 2]}}
     endpoint.status = "RollingBack"
-    from sagebrush.services.sagemaker.hosting import records
-
     records.save(scene.server.platform.db, endpoint, 1.0)
     scene.restart()
     scene.settle()
@@ -128,8 +127,6 @@ def test_an_asynchronous_endpoint_may_have_no_instances(scene: Scene) -> None:
     name = scene.endpoint(("a", 1))
     endpoint = scene.row(name)
     endpoint.state["config"]["AsyncInferenceConfig"] = {"OutputConfig": {}}
-    from sagebrush.services.sagemaker.hosting import records
-
     records.save(scene.server.platform.db, endpoint, 1.0)
     scene.capacity(name, ("a", None, 0))
     scene.settle()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.guardrails.rollout import Rollout
 
 from .conftest import Scene
@@ -125,14 +126,37 @@ def test_a_bake_that_ended_while_no_server_ran_is_over(scene: Scene) -> None:
     endpoint = scene.row(name)
     assert endpoint.state["deployment"]["phase"] == "Baking"
     endpoint.state["deployment"]["until"] = scene.server.platform.clock.now() - 1
-    from sagebrush.services.sagemaker.hosting import records
-
     records.save(scene.server.platform.db, endpoint, 1.0)
     scene.restart()
     scene.idle()
     assert scene.shares(name) == {new: 1.0}
     scene.advance(INTERVAL_S)
     assert scene.status(name) == "InService"
+
+
+@pytest.mark.parametrize("wrong", ["alarm", "late"])
+def test_what_went_wrong_while_no_server_ran_leads_back(scene: Scene, wrong: str) -> None:
+    scene.alarm("alarm-canary", breaching=False)
+    scene.alarm("red", breaching=True)
+    name = scene.endpoint(("all", 2))
+    old = scene.row(name).state["config_name"]
+    scene.update(name, scene.config(("all", 2)), policy("canary", "alarm-canary"))
+    endpoint = scene.row(name)
+    deployment = endpoint.state["deployment"]
+    past = scene.server.platform.clock.now() - 1
+    if wrong == "alarm":
+        deployment["until"] = past
+        deployment["policy"]["AutoRollbackConfiguration"]["Alarms"] = [{"AlarmName": "red"}]
+    else:
+        deployment |= {"until": past, "deadline": past}
+    records.save(scene.server.platform.db, endpoint, 1.0)
+    scene.restart()
+    scene.settle()
+    told = scene.describe(name)
+    assert told["EndpointConfigName"] == old
+    words = "alarm red " if wrong == "alarm" else "MaximumExecutionTimeoutInSeconds"
+    assert words in told["FailureReason"]
+    assert scene.shares(name) == {old: 1.0}
 
 
 def test_a_new_fleet_that_does_not_come_back_is_given_up(

@@ -92,6 +92,10 @@ def test_an_alarm_brings_the_old_instances_back(scene: Scene) -> None:
     assert scene.shares(name) == {old: 1.0}
     assert scene.counts(name) == {old: 4}
     assert told["ProductionVariants"][0]["CurrentInstanceCount"] == 4
+    # Nothing of the deployment is in the way of what comes next.
+    scene.capacity(name, ("all", None, 5))
+    scene.settle()
+    assert scene.describe(name)["ProductionVariants"][0]["CurrentInstanceCount"] == 5
 
 
 def test_instances_come_back_in_batches_of_their_own(scene: Scene) -> None:
@@ -178,6 +182,28 @@ def test_an_update_makes_a_mix_whole(scene: Scene, no_instance: StartError) -> N
     assert scene.status(name) == "InService"
     assert scene.shares(name) == {newest: 1.0}
     assert scene.counts(name) == {newest: 2}
+
+
+def test_a_canary_beside_a_mix_leads_back_to_it(scene: Scene, no_instance: StartError) -> None:
+    name, old, new = stuck(scene, "beside", no_instance)
+    before = scene.shares(name)
+    scene.alarm("beside", breaching=False)
+    newest = scene.config(("all", 2))
+    routing = {
+        "Type": "CANARY",
+        "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1},
+        "WaitIntervalInSeconds": INTERVAL_S,
+    }
+    policy = {
+        "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "beside"}]},
+    }
+    scene.update(name, newest, policy)
+    assert scene.shares(name) == {old: 0.25, new: 0.25, newest: 0.5}
+    scene.alarm("beside", breaching=True)
+    scene.settle()
+    assert scene.status(name) == "UpdateRollbackFailed"
+    assert scene.shares(name) == before
 
 
 def test_an_update_of_a_mix_that_fails_leads_back_to_it(
