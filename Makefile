@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install kernels demo test unit e2e lint types docs bench bench-algorithms bench-tuning sdk-environments clean
+.PHONY: install kernels demo test unit e2e lint types docs bench bench-algorithms bench-tuning bench-serving sdk-environments clean
 
 install: $(STAMP)
 
@@ -62,6 +62,10 @@ bench-algorithms: install
 # The tuner beside Optuna, syne-tune and BoTorch: many hours, resumable. ARGUMENTS='--seeds 5 --only Branin'
 bench-tuning: install
 	$(BIN)/python -m benchmarks.tuning $(if $(QUICK),--quick) $(ARGUMENTS)
+
+# Endpoints beside MLServer, LitServe and BentoML, half an hour, resumable. QUICK=1, ARGUMENTS='--soak 30'
+bench-serving: install
+	$(BIN)/python -m benchmarks.serving $(if $(QUICK),--quick) $(ARGUMENTS)
 
 clean:
 	rm -rf $(VENV) .envs
