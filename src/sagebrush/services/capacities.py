@@ -67,7 +67,7 @@ class Capacities:
         self._loaders: dict[str, Callable[[], Capacity]] = {}
         self._loaded: dict[str, Capacity] = {}
         # Called within the transaction that gives up a resource: account, region, and what all
-        # its resource ids begin with (`endpoint/<name>/`).
+        # its resource ids, with a slash at their end, begin with (`endpoint/<name>/`).
         self.on_gone: list[Callable[[str, str, str], None]] = []
         # Tells whether a resource (account, region, resource id) is scaled automatically.
         self.is_scaled: Callable[[str, str, str], bool] = _nothing_is

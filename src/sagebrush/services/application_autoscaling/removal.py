@@ -28,7 +28,7 @@ def remove_gone(platform: Platform, account: str, region: str, prefix: str) -> N
     """Forget the targets of a resource that is given up (endpoint-scaling.md)."""
     rows = platform.db.all(
         "SELECT * FROM autoscaling_targets WHERE account = ? AND region = ?"
-        " AND substr(resource_id, 1, ?) = ?",
+        " AND substr(resource_id || '/', 1, ?) = ?",
         (account, region, len(prefix), prefix),
     )
     for row in rows:

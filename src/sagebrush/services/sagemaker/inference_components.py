@@ -115,6 +115,6 @@ def delete_inference_component(context: Context, request: dict[str, Any]) -> dic
         component.status = "Deleting"
         records.save(context.db, component, context.now)
         place = component.account, component.region
-        context.platform.capacities.gone(*place, f"inference-component/{component.name}")
+        context.platform.capacities.gone(*place, f"inference-component/{component.name}/")
         components_of(context.platform).remove(component)
     return {}
