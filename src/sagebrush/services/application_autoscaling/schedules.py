@@ -10,7 +10,7 @@ import calendar
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from sagebrush.base.errors import SagebrushError
@@ -72,9 +72,7 @@ class Cron:
         A time that clocks skip when summer begins runs as much later; one that they show twice
         when it ends runs the first time.
         """
-        # A day earlier: where clocks are set back, an earlier local time may come later.
-        first = datetime.fromtimestamp(moment, self.zone).date() - timedelta(days=1)
-        for day in self._days(first):
+        for day in self._days(datetime.fromtimestamp(moment, self.zone).date()):
             times = [
                 datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone).timestamp()
                 for hour in self.hours

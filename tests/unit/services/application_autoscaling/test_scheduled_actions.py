@@ -56,6 +56,20 @@ def test_rates_repeat_and_stop_at_the_end(scenario: Scenario) -> None:
     scenario(body)
 
 
+def test_a_cron_waits_for_its_start(scenario: Scenario) -> None:
+    async def body(scene: Scene) -> None:
+        scene.register()
+        start = scene.clock.now() // 60 * 60 + 300
+        put(scene, "c", "cron(* * * * ? *)", StartTime=start)
+        for _ in range(25):
+            await scene.advance(15)
+        begun = [one["StartTime"] - start for one in scene.activities() if "name" in one["Cause"]]
+        # The clock of the test moves in steps of its own.
+        assert [moment // 60 for moment in begun] == [0, 1]
+
+    scenario(body)
+
+
 @pytest.mark.parametrize("down_s", [50, 5000])
 def test_an_action_that_fell_into_a_kill_runs_once(scenario: Scenario, down_s: float) -> None:
     async def body(scene: Scene) -> None:
