@@ -182,12 +182,13 @@ def test_a_deregistered_target_takes_everything_along(scenario: Scenario) -> Non
     scenario(body)
 
 
-def test_a_resource_that_goes_is_no_target_any_more(scenario: Scenario) -> None:
+@pytest.mark.parametrize("gone", ["endpoint/e/", "endpoint/e/variant/v/"])
+def test_a_resource_that_goes_is_no_target_any_more(scenario: Scenario, gone: str) -> None:
     async def body(scene: Scene) -> None:
         scene.register()
         scene.platform.capacities.gone(ACCOUNT, REGION, "endpoint/e2/")
         assert scene.platform.capacities.is_scaled(ACCOUNT, REGION, PLACE["ResourceId"])
-        scene.platform.capacities.gone(ACCOUNT, REGION, "endpoint/e/")
+        scene.platform.capacities.gone(ACCOUNT, REGION, gone)
         assert not scene.platform.capacities.is_scaled(ACCOUNT, REGION, PLACE["ResourceId"])
 
     scenario(body)
