@@ -138,10 +138,7 @@ def update_endpoint_weights_and_capacities(
     check_capacity_changeable(endpoint)
     try_topics(context, endpoint.state["config"])
     note_change(endpoint, request["DesiredWeightsAndCapacities"], context.now)
-    wanted = {
-        name_of(item): item.get("wanted", item["count"]) for item in endpoint.state["variants"]
-    }
-    check_counts(context, endpoint, wanted)
+    check_counts(context, endpoint, endpoint.state["variants"])
     records.save(context.db, endpoint, context.now)
     deployments_of(context.platform).update(endpoint)
     return {"EndpointArn": endpoint.arn}

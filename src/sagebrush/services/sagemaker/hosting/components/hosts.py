@@ -13,8 +13,9 @@ from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.hosting.components.slots import (
     has_components,
-    highest_instance,
     is_managed,
+    most_instances,
+    used_instances,
 )
 from sagebrush.services.sagemaker.hosting.components.versions import hosts_components
 from sagebrush.services.sagemaker.hosting.records import Resource
@@ -85,7 +86,7 @@ def check_update(context: Context, endpoint: Resource, items: Sequence[dict[str,
     after = {name_of(item): item for item in items}
     for item in endpoint.state["variants"]:
         name = name_of(item)
-        if highest_instance(context.db, endpoint, item) < 0:
+        if not used_instances(context.db, endpoint, item):
             continue
         same = name in after and _type(after[name]) == _type(item)
         if not same:
@@ -93,24 +94,26 @@ def check_update(context: Context, endpoint: Resource, items: Sequence[dict[str,
                 f"Variant {name} hosts copies of inference components: it can neither be removed"
                 " nor have its instance type updated. Delete the inference components first."
             )
-    check_counts(context, endpoint, {name: item["count"] for name, item in after.items()})
+    check_counts(context, endpoint, items)
 
 
-def check_counts(context: Context, endpoint: Resource, counts: dict[str, int]) -> None:
-    """Check that no copy of a component is on an instance that is to go.
+def check_counts(context: Context, endpoint: Resource, items: Sequence[dict[str, Any]]) -> None:
+    """Check that no copy of a component is on an instance that is to go when `items` are.
 
     Raises:
         ApiError: ValidationException.
     """
     if not hosts_components(endpoint.state):
         return
-    for item in endpoint.state["variants"]:
-        wanted = counts.get(name_of(item), item["count"])
-        highest = highest_instance(context.db, endpoint, item)
-        if not is_managed(item) and highest >= wanted:
+    for item in items:
+        used = used_instances(context.db, endpoint, item)
+        most = most_instances(item)
+        # Managed instances are whichever are used; others are the first so many.
+        needed = len(used) if is_managed(item) else max(used, default=-1) + 1
+        if needed > most:
             raise faults.invalid(
-                f"{wanted} instance(s) of variant {name_of(item)} cannot hold the copies of its"
-                f" inference components, which are on {highest + 1}. Reduce their copies first."
+                f"{most} instance(s) of variant {name_of(item)} cannot hold the copies of its"
+                f" inference components, which are on {needed}. Reduce their copies first."
             )
 
 

@@ -20,6 +20,7 @@ from sagebrush.services.sagemaker.hosting.components.versions import (
     variant_item,
 )
 from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.variants import name_of
 from sagebrush.store.database import Database
 
 _OWN = "account = ? AND region = ? AND component = ?"
@@ -50,7 +51,7 @@ def reserve(
         return present
     taken = _taken(platform.db, endpoint, item)
     own = Counter(_instances(platform.db, component))
-    existing, possible = _instances_of(item, set(taken))
+    existing, possible = _instances_of(_lasting(endpoint, item), set(taken))
     chosen: list[int] = []
     for count in range(len(existing), len(possible) + 1):
         free = _free(item, taken, possible[:count])
@@ -94,9 +95,17 @@ def instance_count(db: Database, endpoint: Resource, item: dict[str, Any]) -> in
     return len(_instances_of(item, set(_taken(db, endpoint, item)))[0])
 
 
-def highest_instance(db: Database, endpoint: Resource, item: dict[str, Any]) -> int:
-    """Return the highest number of an instance that has copies; -1 where none has."""
-    return max(_taken(db, endpoint, item), default=-1)
+def used_instances(db: Database, endpoint: Resource, item: dict[str, Any]) -> list[int]:
+    """Return the numbers of the instances that have copies."""
+    return sorted(_taken(db, endpoint, item))
+
+
+def most_instances(item: dict[str, Any]) -> int:
+    """Return how many instances a variant can have for its components."""
+    most: int = item.get("wanted", item["count"])
+    if is_managed(item):
+        most = item["variant"]["ManagedInstanceScaling"].get("MaxInstanceCount", most)
+    return most
 
 
 def has_components(db: Database, endpoint: Resource) -> bool:
@@ -119,10 +128,17 @@ def _instances_of(item: dict[str, Any], used: set[int]) -> tuple[list[int], list
         return present, present
     scaling = item["variant"]["ManagedInstanceScaling"]
     least = scaling.get("MinInstanceCount", 1)
-    most = max(least, scaling.get("MaxInstanceCount", item["count"]))
+    most = max(least, most_instances(item))
     unused = [number for number in range(most + len(used)) if number not in used]
     order = sorted(used) + unused
     return order[: max(least, len(used))], order[: max(most, len(used))]
+
+
+def _lasting(endpoint: Resource, item: dict[str, Any]) -> dict[str, Any]:
+    """Return a variant with no more instances than it will have when all is done."""
+    after = endpoint.state.get("target", {}).get("variants", ())
+    counts = [each["count"] for each in after if name_of(each) == name_of(item)]
+    return item | {"count": min(item["count"], item.get("wanted", item["count"]), *counts)}
 
 
 def is_managed(item: dict[str, Any]) -> bool:

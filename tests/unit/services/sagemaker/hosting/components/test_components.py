@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from sagebrush.engines.fleets import StartError
+from sagebrush.services.sagemaker.hosting import records
+from sagebrush.services.sagemaker.hosting.components.slots import NoRoomError, release, reserve
 
 from .conftest import ROLE, Board, spec
 
@@ -259,6 +261,9 @@ def test_an_endpoint_keeps_what_its_components_need(board: Board, refused: Refus
     assert (board.scene.status(host), board.status(name)) == ("InService", "InService")
     assert board.instances(host) == 3
     assert board.leads(name, host)
+    fewer_after = board.host(1)
+    message = refused("UpdateEndpoint", EndpointName=host, EndpointConfigName=fewer_after)
+    assert "Reduce their copies first" in message
     other = board.host(2, InstanceType="ml.m5.xlarge")
     message = refused("UpdateEndpoint", EndpointName=host, EndpointConfigName=other)
     assert "hosts copies of inference components" in message
@@ -308,3 +313,45 @@ def test_what_a_configuration_for_components_cannot_be(
     request = {"ExecutionRoleArn": ROLE, "ProductionVariants": [variant]} | fields
     given = {key: value for key, value in request.items() if value is not None}
     assert words in refused("CreateEndpointConfig", EndpointConfigName="refused", **given)
+
+
+def test_no_copy_goes_where_an_instance_is_about_to_go(board: Board) -> None:
+    host = board.host(2)
+    endpoint = board.scene.row(host)
+    (item,) = endpoint.state["variants"]
+    component = board.component(host, 1, 6000)
+    row = board.row(component)
+    assert row is not None
+    db = board.scene.server.platform.db
+    fewer = ({"variants": [item | {"wanted": 1}]}, {"target": {"variants": [item | {"count": 1}]}})
+    for change in fewer:
+        before = dict(endpoint.state)
+        endpoint.state |= change
+        records.save(db, endpoint, 0.0)
+        with pytest.raises(NoRoomError):
+            reserve(board.scene.server.platform, row, row.state, 2)
+        endpoint.state = before
+        records.save(db, endpoint, 0.0)
+    assert reserve(board.scene.server.platform, row, row.state, 2) == 2
+    release(db, row, row.state, 1)
+
+
+def test_components_have_tags(board: Board) -> None:
+    name = board.component(board.host())
+    arn = board.describe(name)["InferenceComponentArn"]
+    assert arn.endswith(f":inference-component/{name}")
+    tags = [{"Key": "team", "Value": "a"}]
+    board.call("AddTags", ResourceArn=arn, Tags=tags)
+    assert board.call("ListTags", ResourceArn=arn)["Tags"] == tags
+
+
+def test_an_instance_that_cannot_be_had_fails_the_component(board: Board) -> None:
+    scaling = {"MinInstanceCount": 1, "MaxInstanceCount": 2}
+    host = board.host(1, ManagedInstanceScaling=scaling)
+    injection = board.scene.server.platform.injection
+    injection.add({"kind": "capacity", "target": f"endpoint/{host}"})
+    name = board.create(host, 2, 6000)
+    board.settle()
+    injection.clear()
+    assert board.status(name) == "Failed"
+    assert "InsufficientInstanceCapacity" in board.describe(name)["FailureReason"]
