@@ -19,6 +19,14 @@ from sagebrush.algorithms.http_messages import (
     RequestParser,
     response_head,
 )
+from sagebrush.algorithms.joint import (
+    MAX_BODY_BYTES,
+    MAX_REQUESTS,
+    Gain,
+    JointPredictor,
+    Outcome,
+    invoke_together,
+)
 from sagebrush.algorithms.logs import Log
 from sagebrush.algorithms.predictor import BatchTransformer, Predictor
 
@@ -34,7 +42,8 @@ class ModelServer:
     """Serves a predictor on a listening socket until it is asked to stop.
 
     Requests of one connection are answered in order, pipelined ones too. A prediction that fails
-    unexpectedly is logged with its traceback and answered with 500.
+    unexpectedly is logged with its traceback and answered with 500. Requests that have arrived
+    while others were answered are predicted together where the predictor can and gains from it.
     """
 
     def __init__(
@@ -47,6 +56,10 @@ class ModelServer:
         self._selector = selectors.DefaultSelector()
         self._connections: set[_Connection] = set()
         self._stopping = False
+        self._joint = predictor if isinstance(predictor, JointPredictor) else None
+        self._gain = Gain()
+        self._is_gathering = False
+        self._gathered: list[tuple[_Connection, Head, bytes]] = []
 
     def run(self) -> None:
         """Answer requests until stopped, then finish those that have begun to arrive."""
@@ -54,9 +67,18 @@ class ModelServer:
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         select = self._selector.select
         while not self._stopping:
-            for key, _ in select():
-                key.data()
+            self._turn(select())
         self._drain()
+
+    def _turn(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
+        """Do what has become possible; whoever is alone is answered without further ado."""
+        self._is_gathering = self._joint is not None and len(ready) > 1
+        for key, _ in ready:
+            key.data()
+        if self._gathered:
+            gathered, self._gathered = self._gathered, []
+            self._is_gathering = False
+            answer_gathered(self, gathered)
 
     @contextmanager
     def stopped_by_sigterm(self) -> Iterator[None]:
@@ -93,15 +115,53 @@ class ModelServer:
 
     def invoke(self, predictor: Predictor, head: Head, body: bytes) -> Answer:
         """What a model answers to a request."""
-        accept = self._default_accept if head.accept in ("", "*/*") else head.accept
+        accept = self._accept_of(head)
         try:
-            payload, content_type = predictor.invoke(body, head.content_type, accept or head.accept)
+            payload, content_type = predictor.invoke(body, head.content_type, accept)
         except InferenceError as error:
             return error.status, _TEXT, error.message.encode()
         except Exception as error:  # noqa: BLE001 - a failed prediction must not end the server
             self.log.error(f"The prediction failed:\n{traceback.format_exc().rstrip()}")
             return 500, _TEXT, f"{type(error).__name__}: {error}".encode()
         return 200, content_type, payload
+
+    def gathers(self, connection: "_Connection", head: Head, body: bytes) -> bool:
+        """Whether a request is put aside, to be answered with the others of this turn."""
+        if (
+            not self._is_gathering
+            or len(body) > MAX_BODY_BYTES
+            or head.path != "/invocations"
+            or head.method != "POST"
+        ):
+            return False
+        self._gathered.append((connection, head, body))
+        return True
+
+    def answers(self, requests: list[tuple[Head, bytes]]) -> list[Answer]:
+        """What requests of one content type and accept are answered, each for itself."""
+        together = len(requests) > 1 and self._gain.prefers_together()
+        started = time.perf_counter()
+        found = self._joint_answers(requests) if together else None
+        if found is None:
+            together = False
+            found = [self.invoke(self.predictor, *request) for request in requests]
+        if len(requests) > 1:
+            self._gain.note(together, len(requests), started)
+        return found
+
+    def _joint_answers(self, requests: list[tuple[Head, bytes]]) -> list[Answer] | None:
+        head = requests[0][0]
+        assert self._joint is not None
+        bodies = [body for _, body in requests]
+        try:
+            found = invoke_together(self._joint, bodies, head.content_type, self._accept_of(head))
+        except Exception:  # noqa: BLE001 - each is asked for itself then, and its failure told
+            return None
+        return None if found is None else [_answer_of(outcome) for outcome in found]
+
+    def _accept_of(self, head: Head) -> str:
+        accept = self._default_accept if head.accept in ("", "*/*") else head.accept
+        return accept or head.accept
 
     def _execution_parameters(self) -> Answer:
         if not isinstance(self.predictor, BatchTransformer):
@@ -142,8 +202,7 @@ class ModelServer:
         deadline = time.monotonic() + DRAIN_WAIT_S
         while self._connections and time.monotonic() < deadline:
             ready = self._selector.select(0)
-            for key, _ in ready:
-                key.data()
+            self._turn(ready)
             if not ready:
                 for connection in [each for each in self._connections if each.is_idle]:
                     self.forget(connection)
@@ -196,6 +255,9 @@ class _Connection:
                         self._send(CONTINUE)
                     return
                 head, body = request
+                if self._server.gathers(self, head, body):
+                    self._waiting = True
+                    return
                 answer = self._server.answer(head, body)
                 if isinstance(answer, Future):
                     self._respond_later(answer, head)
@@ -214,6 +276,13 @@ class _Connection:
                 self._answer_requests()
 
         future.add_done_callback(lambda _: self._server.call_soon(resume))
+
+    def deliver(self, answer: Answer, head: Head) -> None:
+        """Answer the request that was put aside, and go on with those behind it."""
+        self._waiting = False
+        if self.socket.fileno() >= 0:
+            self._respond(*answer, head.keep_alive)
+            self._answer_requests()
 
     def _respond(self, status: int, content_type: str, payload: bytes, keep_alive: bool) -> None:
         self._closing = not keep_alive
@@ -251,6 +320,26 @@ class _Connection:
         if not self._unsent and not self._closing:
             self._server.watch(self, selectors.EVENT_READ, self.receive)
             self._answer_requests()
+
+
+def answer_gathered(server: ModelServer, gathered: list[tuple[_Connection, Head, bytes]]) -> None:
+    """Answer the requests of one turn in groups of one content type and accept."""
+    groups: dict[tuple[str, str], list[tuple[_Connection, Head, bytes]]] = {}
+    for each in gathered:
+        groups.setdefault((each[1].content_type, each[1].accept), []).append(each)
+    for group in groups.values():
+        for start in range(0, len(group), MAX_REQUESTS):
+            part = group[start : start + MAX_REQUESTS]
+            answers = server.answers([(head, body) for _, head, body in part])
+            for (connection, head, _), answer in zip(part, answers, strict=True):
+                connection.deliver(answer, head)
+
+
+def _answer_of(outcome: Outcome) -> Answer:
+    if isinstance(outcome, InferenceError):
+        return outcome.status, _TEXT, outcome.message.encode()
+    payload, content_type = outcome
+    return 200, content_type, payload
 
 
 def _not_allowed() -> Answer:

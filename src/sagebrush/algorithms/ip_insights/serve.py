@@ -4,7 +4,8 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/ip-insights-inference-da
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,29 @@ class IPInsightsPredictor:
 
     def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         """The answer to a request body; see `predictor.Predictor`."""
+        choose_accept(accept, offered=ACCEPTS)
+        pairs = self.rows_of(body, content_type)
+        return self.answer_of(pairs, self._model.embeddings(pairs), accept)
+
+    def rows_of(self, body: bytes, content_type: str) -> Packed:
+        """The pairs of a request body; InferenceError as `invoke`."""
+        return decode_pairs(body, content_type)
+
+    def predictions_of(self, parts: Sequence[Packed]) -> list[tuple[Any, Any]]:
+        """Both vectors of each request's pairs."""
+        entities, addresses = self._model.embeddings(np.concatenate(parts))
+        edges = list(accumulate((len(part) for part in parts), initial=0))
+        return [(entities[start:end], addresses[start:end]) for start, end in pairwise(edges)]
+
+    def answer_of(
+        self,
+        rows: Packed,  # noqa: ARG002 - the protocol's
+        predictions: tuple[Any, Any],
+        accept: str,
+    ) -> tuple[bytes, str]:
+        """The response to a request whose pairs have these vectors; InferenceError as `invoke`."""
         media = choose_accept(accept, offered=ACCEPTS)
-        pairs = decode_pairs(body, content_type)
-        entities, addresses = self._model.embeddings(pairs)
+        entities, addresses = predictions
         outputs = {"dot_product": np.einsum("ij,ij->i", entities, addresses)}
         if media.flag("verbose"):
             outputs |= {"entity_embedding": entities, "ip_embedding": addresses}

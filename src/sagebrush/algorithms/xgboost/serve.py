@@ -1,9 +1,13 @@
 """Serves the models of a folder the way the images answer requests."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sagebrush.algorithms.container import available_threads
 from sagebrush.algorithms.errors import InferenceError
@@ -58,19 +62,42 @@ class XGBoostPredictor:
         InferenceError 204 for an empty body, 415 for one that cannot be read, 400 for rows that
         do not fit the model, 406 for an Accept that cannot be written.
         """
-        if not body:
-            raise InferenceError(_NO_CONTENT, "")
-        features, found = read_features(body, content_type, self.model.head.num_feature)
-        self._require_fitting_width(features.shape[1], found)
+        features = self.rows_of(body, content_type)
         try:
             predictions = self.model.predict(features)
         except WidthError as error:
             raise InferenceError(
                 _BAD_REQUEST, f"Unable to evaluate payload provided: {error}"
             ) from error
+        return self.answer_of(features, predictions, accept)
+
+    def rows_of(self, body: bytes, content_type: str) -> Any:
+        """The rows of a request body; InferenceError as `invoke`."""
+        if not body:
+            raise InferenceError(_NO_CONTENT, "")
+        features, found = read_features(body, content_type, self.model.head.num_feature)
+        self._require_fitting_width(features.shape[1], found)
+        return features
+
+    def predictions_of(self, parts: Sequence[Any]) -> list[NDArray[np.float32]] | None:
+        """The predictions of each request's rows, to the last bit as if it were alone.
+
+        None for sparse rows and rows of different or too large width, which fail for themselves.
+        """
+        width = parts[0].shape[1]
+        if width > self.model.head.num_feature or not all(
+            isinstance(part, np.ndarray) and part.shape[1] == width for part in parts
+        ):
+            return None
+        predictions = self.model.predict(np.concatenate(parts))
+        edges = list(accumulate((len(part) for part in parts), initial=0))
+        return [predictions[start:end] for start, end in pairwise(edges)]
+
+    def answer_of(self, rows: Any, predictions: Any, accept: str) -> tuple[bytes, str]:
+        """The response to a request with these rows; InferenceError as `invoke`."""
         wanted = negotiated(accept, self.default_accept)
         if self.keys is not None:
-            return self._selected(features, predictions, self.keys, wanted), response_type(wanted)
+            return self._selected(rows, predictions, self.keys, wanted), response_type(wanted)
         body = encode_lines(predictions) if self.is_batch else encode(predictions, wanted)
         return body, response_type(wanted)
 
