@@ -412,3 +412,23 @@ def test_provisioned_concurrency_scales(hosting: Scaled) -> None:
     assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 3
     told = hosting.scaling.describe_scaling_activities(**target)["ScalingActivities"]
     assert told[0]["Description"] == "Setting desired provisioned concurrency to 3."
+
+
+def test_a_server_killed_while_an_alarm_scales_does_so_once(hosting: Scaled) -> None:
+    hosting.endpoint("hit", {"ModelName": "centre"})
+    hosting.register("hit", 1, 6)
+    up = hosting.step("hit", "up", {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 2})
+    hosting.alarm("hit", "hits", up)
+    stamp = datetime.fromtimestamp(clock(hosting.server)["now_s"], UTC)
+    data = [{"MetricName": "hits", "Value": 1.0, "Timestamp": stamp}]
+    hosting.cloudwatch.put_metric_data(Namespace=hosting.account, MetricData=data)
+    # The step is not waited for: the server dies while instances come up.
+    assert clock(hosting.server, advance_s=MINUTE_S, limit_s=0.05)["unsettled"]
+    crash(hosting.server)
+    hosting.again()
+    assert hosting.instances("hit") == 3
+    clock(hosting.server, advance_s=MINUTE_S)
+    assert hosting.instances("hit") == 3
+    (activity,) = hosting.activities("hit")
+    assert activity["StatusCode"] == "Successful"
+    assert activity["Description"] == "Setting desired instance count to 3."

@@ -275,3 +275,49 @@ def test_quiet_minutes_are_zeros_and_scale_in(scenario: Scenario) -> None:
         assert {(bucket.count, bucket.sum) for bucket in values} == {(1, 0)}
 
     scenario(body)
+
+
+def test_metric_mathematics_is_tracked(scenario: Scenario) -> None:
+    async def body(scene: Scene) -> None:
+        scene.register()
+        queue = {"Metric": {"MetricName": "queue", "Namespace": "N"}, "Stat": "Sum"}
+        scene.call(
+            "PutScalingPolicy",
+            PolicyName="half",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration={
+                "TargetValue": 10.0,
+                "CustomizedMetricSpecification": {
+                    "Metrics": [
+                        {"Id": "queue", "MetricStat": queue, "ReturnData": False},
+                        {"Id": "half", "Expression": "queue / 2"},
+                    ]
+                },
+            },
+        )
+        for _ in range(4):
+            datum = MetricDatum("queue", value=50.0)
+            scene.platform.metrics.put(ACCOUNT, REGION, "N", [datum])
+            await scene.advance(60)
+        assert scene.variant.sets == [3]
+
+    scenario(body)
+
+
+def test_activities_come_in_pages_the_latest_first(scenario: Scenario) -> None:
+    async def body(scene: Scene) -> None:
+        for bound in (2, 3, 4):
+            scene.register(minimum=bound)
+            await scene.settle()
+        first = scene.call("DescribeScalingActivities", MaxResults=2)
+        token = first["NextToken"]
+        rest = scene.call("DescribeScalingActivities", MaxResults=2, NextToken=token)
+        told = [one["Cause"][-1] for one in first["ScalingActivities"] + rest["ScalingActivities"]]
+        assert told == ["4", "3", "2"]
+        assert "NextToken" not in rest
+        await scene.advance(43 * 86_400)
+        scene.register(minimum=5)
+        await scene.settle()
+        assert len(scene.activities()) == 1
+
+    scenario(body)
