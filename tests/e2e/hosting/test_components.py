@@ -287,3 +287,42 @@ def test_a_model_that_does_not_load_says_why_in_its_own_log(scene: Scene) -> Non
     )["logStreams"]
     assert stream["logStreamName"].startswith("AllTraffic/i-0")
     scene.removed("broken")
+
+
+def test_scaled_automatically(scene: Scene) -> None:
+    scene.host("auto")
+    scene.create("elastic", "auto", ModelName="linear")
+    scene.ready("elastic")
+    scaling = scene.client("application-autoscaling")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "inference-component/elastic",
+        "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
+    }
+    scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=4)
+    scaling.put_scheduled_action(
+        **target,
+        ScheduledActionName="now",
+        Schedule=f"at({datetime.now(UTC) + timedelta(seconds=2):%Y-%m-%dT%H:%M:%S})",
+        ScalableTargetAction={"MinCapacity": 2, "MaxCapacity": 4},
+    )
+    give_up = time.monotonic() + LIMIT_S
+    while scene.ready("elastic")["RuntimeConfig"]["CurrentCopyCount"] != 2:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    tracked = scaling.put_scaling_policy(
+        **target,
+        PolicyName="track",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 1.0,
+            "PredefinedMetricSpecification": {
+                "PredefinedMetricType": "SageMakerInferenceComponentInvocationsPerCopy"
+            },
+        },
+    )
+    names = [alarm["AlarmName"] for alarm in tracked["Alarms"]]
+    alarms = scene.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    assert all(alarm["MetricName"] == "InvocationsPerCopy" for alarm in alarms)
+    scene.removed("elastic")
+    assert not scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]

@@ -10,6 +10,11 @@ import pytest
 
 from sagebrush.engines.fleets import StartError
 from sagebrush.services.sagemaker.hosting.components.rolling import Rolling, size_of_batch
+from sagebrush.services.sagemaker.hosting.components.versions import (
+    folder_name,
+    kept_of_components,
+    versions_of,
+)
 
 from .conftest import Board
 
@@ -283,3 +288,17 @@ def test_an_update_says_only_what_changes(board: Board) -> None:
     board.settle()
     assert board.runtime(name) == (2, 2)
     assert board.running(name) == {2: 2}
+
+
+def test_what_an_update_needs_is_not_cleared_away(board: Board) -> None:
+    name = board.component(board.host(2), 2)
+    board.update(name, policy=rolling(1))
+    component = board.row(name)
+    assert component is not None
+    kept = kept_of_components(board.scene.server.platform.db)
+    assert set(kept.places) == board.scene.processes.running
+    assert len(kept.places) == 3
+    assert kept.folders == {folder_name(component, each) for each in versions_of(component)}
+    board.delete(name)
+    board.settle()
+    assert kept_of_components(board.scene.server.platform.db) == ([], set())
