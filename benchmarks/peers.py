@@ -19,7 +19,8 @@ _LISTED = ROOT / "benchmarks" / "algorithm_tasks" / "requirements.txt"
 REQUIREMENTS = {
     "moto": ("moto[server,s3,sagemaker]",),
     "ministack": ("ministack",),
-    "mlserver": ("mlserver", "mlserver-xgboost", "xgboost-cpu"),
+    # With a newer uvloop MLServer's worker processes end at start.
+    "mlserver": ("mlserver", "mlserver-xgboost", "xgboost-cpu", "uvloop<0.22"),
     "litserve": ("litserve", "xgboost-cpu"),
     "bentoml": ("bentoml", "xgboost-cpu"),
     # BoTorch through syne-tune; its quantile regression imports the three last ones.

@@ -53,7 +53,11 @@ def drive(
     duration_s: float,
     rate: float | None = None,
 ) -> Run:
-    """Load a server for `duration_s`, by `rate` requests per second if that is given."""
+    """Load a server for `duration_s`, by `rate` requests per second if that is given.
+
+    Raises:
+        OSError: nobody listens there, or not any more.
+    """
     receiving, sending = multiprocessing.Pipe(duplex=False)
     worker = multiprocessing.get_context("fork").Process(
         target=_work, args=(sending, address, request, connections, duration_s, rate)
@@ -61,9 +65,11 @@ def drive(
     worker.start()
     sending.close()
     try:
-        found: Run = receiving.recv()
+        found: Run | OSError = receiving.recv()
     finally:
         worker.join()
+    if isinstance(found, OSError):
+        raise found
     return found
 
 
@@ -168,14 +174,16 @@ class _Figures:
         )
 
 
-def _work(
-    sending: Any,
-    address: Address,
-    request: bytes,
-    connections: int,
-    duration_s: float,
-    rate: float | None,
-) -> None:
+def _work(sending: Any, *load: Any) -> None:
+    try:
+        sending.send(_loaded(*load))
+    except OSError as error:
+        sending.send(error)
+
+
+def _loaded(
+    address: Address, request: bytes, connections: int, duration_s: float, rate: float | None
+) -> Run:
     poll = select.epoll()
     clients: dict[int, _Client] = {}
     every = [_Client(address, poll, clients) for _ in range(connections)]
@@ -187,7 +195,7 @@ def _work(
     else:
         _at_rate(poll, every, clients, request, figures, counted_from, end, rate)
     share = (time.process_time() - cpu) / (time.perf_counter() - started)
-    sending.send(figures.run(end - counted_from, share))
+    return figures.run(end - counted_from, share)
 
 
 def _as_fast_as_answered(

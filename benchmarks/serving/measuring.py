@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers import PeerError
 from benchmarks.serving.endpoints import endpoint
 from benchmarks.serving.load import Address, drive
 from benchmarks.serving.models import Model
@@ -16,6 +18,7 @@ from benchmarks.serving.processes import cpu_s, family, memory_bytes
 from benchmarks.serving.targets import OURS, Setting, Target
 
 _WARM_UP_S = 1.0
+_READY_LIMIT_S = 60.0
 _FEWEST_WARM_UP_CONNECTIONS = 4
 
 
@@ -48,13 +51,30 @@ def measure(
 
 
 def _warm_up(target: Target, connections: int) -> None:
-    drive(target.address, target.request, connections=connections, duration_s=_WARM_UP_S)
+    """Return once everything is answered: processes that still load answer late, or with errors."""
+    deadline = time.monotonic() + _READY_LIMIT_S
+    while True:
+        try:
+            run = drive(
+                target.address, target.request, connections=connections, duration_s=_WARM_UP_S
+            )
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_WARM_UP_S)
+            continue
+        if run.requests and not run.errors:
+            return
+        if time.monotonic() > deadline:
+            raise PeerError(f"{run.errors} of {run.total_requests} requests fail")
 
 
 def _run(target: Target, connections: int, duration_s: float) -> dict[str, Any]:
     pids = family(target.pid)
     before = {pid: cpu_s(pid) for pid in pids}
     run = drive(target.address, target.request, connections=connections, duration_s=duration_s)
+    if not run.requests:
+        raise PeerError(f"nothing was answered in {duration_s:g} s")
     took = {pid: cpu_s(pid) - before[pid] for pid in pids}
     figures = run.as_dict()
     requests = max(run.total_requests, 1)

@@ -151,6 +151,11 @@ def test_a_load_counts_what_was_answered(port, rate):
         assert run.total_requests <= rate * 0.3 + 1
 
 
+def test_a_load_without_a_server_says_so(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        drive(str(tmp_path / "s"), b"GET / HTTP/1.1\r\n\r\n", connections=1, duration_s=0.1)
+
+
 def test_processes_tell_what_they_take():
     before = cpu_s(os.getpid())
     sum(range(10**6))
