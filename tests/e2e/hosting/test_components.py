@@ -155,6 +155,15 @@ def test_two_models_on_one_endpoint(scene: Scene, refused: Refused) -> None:
     names = [each["InferenceComponentName"] for each in listed["InferenceComponents"]]
     assert names == ["linear", "groups"]
     assert scene.metric("linear", "Invocations") == 1.0
+    parts = scene.runtime.invoke_endpoint_with_response_stream(
+        EndpointName="two",
+        InferenceComponentName="linear",
+        ContentType="text/csv",
+        Accept="application/json",
+        Body="3,4",
+    )["Body"]
+    streamed = b"".join(each["PayloadPart"]["Bytes"] for each in parts)
+    assert json.loads(streamed)["predictions"][0]["score"] == 11.5
     for _ in range(3):
         scene.ask("two", "groups")
     assert scene.metric("groups", "Invocations") == 4.0

@@ -302,3 +302,14 @@ def test_what_an_update_needs_is_not_cleared_away(board: Board) -> None:
     board.delete(name)
     board.settle()
     assert kept_of_components(board.scene.server.platform.db) == ([], set())
+
+
+def test_an_alarm_that_is_on_lets_no_update_begin(board: Board) -> None:
+    board.scene.alarm("watch", breaching=True)
+    name = board.component(board.host(2), 2)
+    board.scene.processes.started.clear()
+    board.update(name, policy=rolling(1, "watch", WaitIntervalInSeconds=0))
+    board.settle()
+    assert board.running(name) == {1: 2}
+    assert not board.scene.processes.started
+    assert "went into ALARM state" in board.describe(name)["FailureReason"]
