@@ -64,6 +64,7 @@ class MetricStore:
         after_id: int = 0,
     ) -> Iterator[Series]:
         """Yield the series that have a point at or after `since`, in the order of their ids."""
+        self._store_counted()
         where, parameters = "", [account, region, since, after_id]
         for column, value in (("namespace", namespace), ("name", name)):
             if value is not None:
@@ -96,9 +97,7 @@ class MetricStore:
         Periods begin at `origin` plus multiples of their length. Points of different units stay
         apart unless `combine_units`; `unit` leaves only its own.
         """
-        if not self._db.in_transaction:
-            for store in self.before_read:
-                store()
+        self._store_counted()
         row = self._db.one(
             "SELECT id FROM metrics_series WHERE account = ? AND region = ? AND namespace = ?"
             " AND name = ? AND dimensions = ?",
@@ -119,6 +118,11 @@ class MetricStore:
             oldest = self._clock.now() - RETENTION_S
             self._db.execute("DELETE FROM metrics_points WHERE time < ?", (oldest,))
             self._db.execute("DELETE FROM metrics_series WHERE last_time < ?", (oldest,))
+
+    def _store_counted(self) -> None:
+        if not self._db.in_transaction:
+            for store in self.before_read:
+                store()
 
     def _next_number(self) -> int:
         """Return a number no stored point has, so that equal times do not collide."""

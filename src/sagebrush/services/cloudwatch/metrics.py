@@ -15,7 +15,7 @@ _LISTED_S = 14 * 86_400.0
 _RECENT_S = 3 * 3600.0
 
 
-def list_metrics(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+async def list_metrics(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Answer a page of the metrics that had data in the last two weeks."""
     if request.get("IncludeLinkedAccounts"):
         raise ApiError("InvalidParameterValue", "Sagebrush does not support IncludeLinkedAccounts.")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from sagebrush.engines.metrics import MetricDatum
+
 DIMENSIONS = [{"Name": "TrainingJobName", "Value": "job"}]
 
 
@@ -102,6 +104,14 @@ def test_list_metrics_filters(cloudwatch: Any) -> None:
     assert names(Namespace="Other", MetricName="n") == [("Other", "n")]
     assert names(Dimensions=[{"Name": "TrainingJobName"}]) == [("NS", "m")]
     assert names(Dimensions=[{"Name": "TrainingJobName", "Value": "x"}]) == []
+
+
+def test_list_metrics_knows_what_was_counted_a_moment_ago(handlers: Any) -> None:
+    metrics = handlers.platform.metrics
+    datum = MetricDatum("counted", {}, handlers.clock.now(), value=1.0)
+    metrics.before_read.append(lambda: metrics.put("111122223333", "us-east-1", "NS", [datum]))
+    (listed,) = handlers.call("cloudwatch", "ListMetrics", Namespace="NS")["Metrics"]
+    assert listed["MetricName"] == "counted"
 
 
 def test_list_metrics_pages(cloudwatch: Any) -> None:

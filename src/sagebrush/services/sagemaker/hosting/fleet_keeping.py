@@ -10,6 +10,7 @@ from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.capacity import require_instances
 from sagebrush.services.sagemaker.hosting.components.versions import hosts_components
 from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
+from sagebrush.services.sagemaker.hosting.instance_metrics import InstanceMetrics
 from sagebrush.services.sagemaker.hosting.plans import Planner
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.serverless import demand_of
@@ -45,7 +46,8 @@ class FleetKeeping:
         plans = [
             await self._planner.plan(endpoint, state, item, logs) for item in state["variants"]
         ]
-        await self._fleets.deploy(fleet_of(endpoint, state), plans, logs)
+        observer = InstanceMetrics(self._platform, endpoint, state, logs)
+        await self._fleets.deploy(fleet_of(endpoint, state), plans, observer)
 
     def is_up(self, endpoint: Resource, state: dict[str, Any]) -> bool:
         """Whether the fleet of a state is up, if it has one at all."""
