@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from benchmarks.peers import descendants, tree_memory_bytes
-
-__all__ = ["cpu_s", "family", "memory_bytes", "tree_memory_bytes"]
+from benchmarks.peers import descendants
 
 
 def family(pid: int) -> list[int]:
@@ -25,12 +23,16 @@ def cpu_s(pid: int) -> float:
     return total_ns / 1e9
 
 
-def memory_bytes(pids: list[int]) -> int:
-    """Return the proportional memory of these processes."""
+def memory_bytes(pids: list[int], kind: str = "Pss") -> int:
+    """Return the proportional memory of these processes.
+
+    `kind` may be `Pss_Anon`, which leaves files out: what these take of it changes with every other
+    program that maps them.
+    """
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
+                if line.startswith(f"{kind}:"):
                     total += int(line.split()[1]) * 1024
     return total

@@ -17,7 +17,8 @@ from benchmarks.serving.targets import OURS, Setting, Target
 CONNECTIONS = 16
 SHARE_OF_PEAK = 0.7
 _PEAK_S = 10.0
-_SLICE_S = 30.0
+_LONGEST_SLICE_S = 30.0
+_SLICES = 10
 # What memory may grow by between the first and the last third and still be called constant.
 _GROWTH = 0.05
 _GROWTH_BYTES = 4 << 20
@@ -35,7 +36,7 @@ class Sample(NamedTuple):
 
 
 def soak(model: Model, minutes: float) -> dict[str, Any]:
-    """Return the peak, the samples of every half minute and the judgement."""
+    """Return the peak, the samples of every half minute (or tenth) and the judgement."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serve(Setting(OURS, model.name), model, Path(folder)) as target,
@@ -54,16 +55,17 @@ def soak(model: Model, minutes: float) -> dict[str, Any]:
 
 def _samples(target: Target, rate: float, duration_s: float) -> list[Sample]:
     samples: list[Sample] = []
+    slice_s = min(_LONGEST_SLICE_S, duration_s / _SLICES)
     end = time.monotonic() + duration_s
-    while (left_s := end - time.monotonic()) > 1:
+    while (left_s := end - time.monotonic()) > slice_s / 2:
         run = drive(
             target.address,
             target.request,
             connections=CONNECTIONS,
-            duration_s=min(_SLICE_S, left_s),
+            duration_s=min(slice_s, left_s),
             rate=rate,
         )
-        memory = memory_bytes(family(target.pid))
+        memory = memory_bytes(family(target.pid), "Pss_Anon")
         samples.append(Sample(memory, run.errors, run.per_second, run.p99_ms))
         print(
             f"   {run.per_second:7.0f}/s, p99 {run.p99_ms:.2f} ms, {memory / 1e6:.1f} MB,"
