@@ -27,7 +27,7 @@ _PREFIXED_QUERY_CODES = (
     *("InvalidBatchEntryId", "MessageNotInflight", "PurgeQueueInProgress"),
     *("QueueDeletedRecently", "TooManyEntriesInBatchRequest", "UnsupportedOperation"),
 )
-_QUERY_CODES = {
+QUERY_CODES = {
     "sqs": {name: f"AWS.SimpleQueueService.{name}" for name in _PREFIXED_QUERY_CODES}
     | {
         "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
@@ -120,7 +120,7 @@ class Fault:
         """Return the header with the former code for services that moved away from query."""
         if self.service is None or "awsQueryCompatible" not in self.service.metadata:
             return {}
-        former = _QUERY_CODES.get(self.service.name, {}).get(self.name, self.code)
+        former = QUERY_CODES.get(self.service.name, {}).get(self.name, self.code)
         return {"x-amzn-query-error": f"{former};{self.kind}"}
 
 

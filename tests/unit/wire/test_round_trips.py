@@ -13,6 +13,7 @@ import pytest
 
 from sagebrush.base.errors import ApiError
 from sagebrush.wire import Catalogue, Router, parse_request, serialise_error, serialise_response
+from sagebrush.wire.faults import QUERY_CODES
 from sagebrush.wire.model import Operation, ServiceModel, Shape
 from sagebrush.wire.pack import make_pack
 from sagebrush.wire.routing import Route
@@ -134,7 +135,7 @@ def test_errors_are_read_by_botocore_with_code_message_and_members(name):
             modelled = theirs.shape_for_error_code(parsed["Error"]["Code"])
             expected = shape_name if protocol in ("json", "smithy-rpc-v2-cbor") else code
             if "awsQueryCompatible" in service.metadata and expected == shape_name:
-                expected = code
+                expected = QUERY_CODES.get(name, {}).get(shape_name, code)
             if protocol == "rest-json":
                 expected = shape_name
             if (parsed["Error"]["Code"], parsed["Error"]["Message"]) != (expected, error.message):
