@@ -9,6 +9,7 @@ import base64
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -46,13 +47,18 @@ def line_of(invocation: Invocation, config: Mapping[str, Any]) -> bytes:
 
 
 def _metadata(invocation: Invocation) -> dict[str, Any]:
-    time = datetime.fromtimestamp(invocation.moment, UTC)
     told: dict[str, Any] = {"eventId": str(uuid.uuid4())}
     if invocation.inference_id is not None:
         told["inferenceId"] = invocation.inference_id
     if invocation.custom_attributes is not None:
         told["customAttributes"] = [invocation.custom_attributes]
-    return told | {"inferenceTime": f"{time:%Y-%m-%dT%H:%M:%SZ}"}
+    return told | {"inferenceTime": _time_text(int(invocation.moment))}
+
+
+@lru_cache(maxsize=4)
+def _time_text(second: int) -> str:
+    """Return the text of an epoch second; many invocations share one."""
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _side(

@@ -48,9 +48,9 @@ class _File:
     def __init__(self, folder: Path, moment: float) -> None:
         time = datetime.fromtimestamp(moment, UTC)
         name = f"{time:%M-%S}-{time.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
-        self.hour = f"{time:%Y/%m/%d/%H}"
+        self.hour = _hour_of(moment)
         # The name of the file on the disk is the end of the object's key.
-        self.path = folder / f"{self.hour.replace('/', '_')}_{name}"
+        self.path = folder / f"{time:%Y_%m_%d_%H}_{name}"
         self.size_bytes = 0
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -101,7 +101,7 @@ class Spool:
 
     def _append(self, destination: Destination, moment: float, line: bytes) -> None:
         file = self._files.get(destination)
-        if file is not None and file.hour != f"{datetime.fromtimestamp(moment, UTC):%Y/%m/%d/%H}":
+        if file is not None and file.hour != _hour_of(moment):
             self._upload_now(destination)
             file = None
         if file is None:
@@ -168,6 +168,11 @@ def spool_of(platform: Platform) -> Spool:
     if found is None:
         found = platform.workers[_WORKER] = Spool(platform)
     return found
+
+
+def _hour_of(moment: float) -> int:
+    """Return the number of a moment's hour since the epoch, whose hours are UTC's."""
+    return int(moment // 3600)
 
 
 def _is_full(folder: Path) -> bool:
