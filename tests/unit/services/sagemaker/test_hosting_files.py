@@ -187,6 +187,20 @@ def test_the_last_words_are_kept_even_without_an_end(server: Any, tmp_path: Path
     assert server.platform.db.all("SELECT * FROM sagemaker_hosting_logs") == []
 
 
+def test_a_silent_process_has_a_stream(server: Any, tmp_path: Path) -> None:
+    logs, directory = logs_of(server), process(tmp_path, 1)
+
+    async def at_once() -> None:
+        logs.server_started(Place("f", "v", 0, "two"), directory)
+        assert [stream.rpartition("/")[2] for stream in lines(server)] == ["two"]
+        await logs.server_ended(directory)
+
+    server.run(at_once())
+    ((stream, said),) = lines(server).items()
+    assert stream.startswith("v/i-0")
+    assert said == []
+
+
 def test_a_replacement_speaks_in_the_same_stream(server: Any, tmp_path: Path) -> None:
     logs = logs_of(server)
     for number in (1, 2):

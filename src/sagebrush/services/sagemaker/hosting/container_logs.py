@@ -91,7 +91,10 @@ class ContainerLogs(ServerLogs):
     def server_started(self, place: Place, directory: Path) -> None:
         """Follow a process's output from where it was last read."""
         container = f"/{place.container}" if place.container else ""
-        self.begin(f"{place.variant}/{instance_id(place)}{container}", directory)
+        stream = f"{place.variant}/{instance_id(place)}{container}"
+        # There before the first line: what answers in silence can be looked at, too.
+        self._platform.logs.ensure_stream(self._account, self._region, self._group, stream)
+        self.begin(stream, directory)
 
     async def server_ended(self, directory: Path) -> None:
         """Store the last of a process's output."""
