@@ -138,9 +138,37 @@ def test_status_and_logs_show_jobs_and_endpoints(
     assert "Failed: ClientError" in bad.stdout
     unknown = sagebrush_command("logs", "cli-none")
     assert unknown.returncode == 1
-    assert "no training job, tuning job or endpoint 'cli-none'" in unknown.stderr
+    assert "nothing is called 'cli-none' of these: tuning job, training job" in unknown.stderr
 
     client(server, "sagemaker").delete_endpoint(EndpointName="cli-good")
+
+
+def test_status_and_logs_show_transform_jobs(
+    server: PrivateServer, sagebrush_command: Callable[..., Finished]
+) -> None:
+    s3, sagemaker = client(server, "s3"), client(server, "sagemaker")
+    assert train(server, "cli-transform", "0,0\n1,1\n0,1\n5,5\n") == "Completed"
+    told = sagemaker.describe_training_job(TrainingJobName="cli-transform")
+    container = {"Image": KMEANS, "ModelDataUrl": told["ModelArtifacts"]["S3ModelArtifacts"]}
+    sagemaker.create_model(
+        ModelName="cli-transform", PrimaryContainer=container, ExecutionRoleArn=ROLE
+    )
+    s3.create_bucket(Bucket="cli-transform-rows")
+    s3.put_object(Bucket="cli-transform-rows", Key="in/rows.csv", Body=b"0,x\n")
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://cli-transform-rows/in/"}
+    # Of the same name as the training job's, but for its end.
+    sagemaker.create_transform_job(
+        TransformJobName="cli-transform-2",
+        ModelName="cli-transform",
+        TransformInput={"DataSource": {"S3DataSource": source}, "ContentType": "text/csv"},
+        TransformOutput={"S3OutputPath": "s3://cli-transform-rows/out"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    finished = sagebrush_command("logs", "cli-transform-2", "--follow")
+    assert finished.returncode == 1
+    assert "Failed: ClientError" in finished.stdout
+    counts = json.loads(sagebrush_command("status", "--json").stdout)["services"]["sagemaker"]
+    assert counts["transform_jobs"]["Failed"] == 1
 
 
 def test_logs_of_an_endpoint_that_cannot_start(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from sagebrush.base.errors import ConfigurationError
 from sagebrush.base.settings import DEFAULT_ACCOUNT, DEFAULT_REGION
@@ -15,6 +16,36 @@ from sagebrush.cli import tuning_progress
 from sagebrush.cli.options import add_endpoint, running_endpoint
 from sagebrush.cli.server_calls import LOGS, SAGEMAKER, Refused, ServerCalls
 
+
+class _Kind(NamedTuple):
+    """What has logs: how it is described, and the log group it has or is in."""
+
+    noun: str
+    operation: str
+    member: str
+    status: str
+    group: str
+    is_job: bool
+
+
+_KINDS = (
+    _Kind(
+        *("training job", "DescribeTrainingJob", "TrainingJobName", "TrainingJobStatus"),
+        *("/aws/sagemaker/TrainingJobs", True),
+    ),
+    _Kind(
+        *("transform job", "DescribeTransformJob", "TransformJobName", "TransformJobStatus"),
+        *("/aws/sagemaker/TransformJobs", True),
+    ),
+    _Kind(
+        *("endpoint", "DescribeEndpoint", "EndpointName", "EndpointStatus"),
+        *("/aws/sagemaker/Endpoints", False),
+    ),
+    _Kind(
+        *("inference component", "DescribeInferenceComponent", "InferenceComponentName"),
+        *("InferenceComponentStatus", "/aws/sagemaker/InferenceComponents", False),
+    ),
+)
 _POLL_S = 0.3
 _OVER = ("Completed", "Failed", "Stopped", "Deleted")
 
@@ -22,7 +53,9 @@ _OVER = ("Completed", "Failed", "Stopped", "Deleted")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_endpoint(parser)
-    parser.add_argument("job", help="name of a training job, tuning job or endpoint")
+    parser.add_argument(
+        "job", help="name of a training, tuning or transform job, endpoint or component"
+    )
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until the job ends (Ctrl-C to leave)"
     )
@@ -31,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def command(parsed: argparse.Namespace) -> int:
-    """Print the lines; 1 when the job or endpoint failed."""
+    """Print the lines; 1 when the job, endpoint or component failed."""
     service = ServerCalls(running_endpoint(parsed), parsed.region, parsed.account)
     if tuning_progress.exists(service, parsed.job):
         return tuning_progress.show(service, parsed.job, follow=parsed.follow)
@@ -50,38 +83,34 @@ def command(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _find(service: ServerCalls, name: str) -> tuple[str, str, str]:
+def _find(service: ServerCalls, name: str) -> tuple[_Kind, str, str]:
     """Return kind, log group and stream prefix of what is called `name`."""
-    try:
-        service.call(SAGEMAKER, "DescribeTrainingJob", TrainingJobName=name)
-    except Refused as error:
-        refused = error
-    else:
-        return "training job", "/aws/sagemaker/TrainingJobs", f"{name}/"
-    try:
-        service.call(SAGEMAKER, "DescribeEndpoint", EndpointName=name)
-    except Refused:
-        if "Signature" in refused.code or "Token" in refused.code or "Client" in refused.code:
-            hint = "this server checks signatures: use `aws logs tail` with your keys"
-            raise ConfigurationError(f"{refused} ({hint})") from None
-        raise ConfigurationError(
-            f"there is no training job, tuning job or endpoint {name!r}"
-        ) from None
-    return "endpoint", f"/aws/sagemaker/Endpoints/{name}", ""
+    refused: Refused | None = None
+    for kind in _KINDS:
+        try:
+            service.call(SAGEMAKER, kind.operation, **{kind.member: name})
+        except Refused as error:
+            refused = error
+            continue
+        if kind.is_job:
+            return kind, kind.group, f"{name}/"
+        return kind, f"{kind.group}/{name}", ""
+    assert refused is not None, "there are kinds"
+    if "Signature" in refused.code or "Token" in refused.code or "Client" in refused.code:
+        hint = "this server checks signatures: use `aws logs tail` with your keys"
+        raise ConfigurationError(f"{refused} ({hint})")
+    known = ", ".join(["tuning job", *(kind.noun for kind in _KINDS)])
+    raise ConfigurationError(f"nothing is called {name!r} of these: {known}")
 
 
-def _status(service: ServerCalls, kind: str, name: str) -> dict[str, str]:
+def _status(service: ServerCalls, kind: _Kind, name: str) -> dict[str, str]:
     """Return the name of the status, and the reason of a failure."""
     try:
-        if kind == "endpoint":
-            told = service.call(SAGEMAKER, "DescribeEndpoint", EndpointName=name)
-        else:
-            told = service.call(SAGEMAKER, "DescribeTrainingJob", TrainingJobName=name)
+        told = service.call(SAGEMAKER, kind.operation, **{kind.member: name})
     except Refused:
         # It was there a moment ago.
         return {"name": "Deleted", "reason": ""}
-    status = told.get("EndpointStatus") or told["TrainingJobStatus"]
-    return {"name": status, "reason": told.get("FailureReason", "")}
+    return {"name": told[kind.status], "reason": told.get("FailureReason", "")}
 
 
 def _new_lines(

@@ -112,6 +112,12 @@ def _status(platform: Platform) -> dict[str, Any]:
                 "SELECT status, count(*) AS number FROM sagemaker_tuning_jobs GROUP BY status"
             )
         },
+        "transform_jobs": {
+            row["status"]: row["number"]
+            for row in rows(
+                "SELECT status, count(*) AS number FROM sagemaker_transform_jobs GROUP BY status"
+            )
+        },
         "running_jobs": [
             row["name"]
             for row in rows(
