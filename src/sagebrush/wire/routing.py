@@ -164,7 +164,8 @@ class Router:
     def _remember(self, route: Route, place: _Place) -> None:
         """Keep the route of a path that clients ask for again and again, as an endpoint's.
 
-        Only for signing names without forms: else the content type would have a say, too.
+        Only for signing names without forms: else the content type would have a say, too. S3's
+        paths are keys, of which there are too many.
         """
         assert route.service_model is not None
         infos = self._by_signing_name.get(place[3] or "", ())
