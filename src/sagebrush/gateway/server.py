@@ -71,8 +71,9 @@ async def _serve(settings: Settings, ready_fd: int | None, lifeline_fd: int | No
     settings = dataclasses.replace(settings, port=port)
     clock = _clock(settings)
     platform = assemble(settings, clock)
-    await gateway.open(platform, listener)
+    # Before the services start: steps wait for what they take up again, too.
     clock.watch(platform.tasks)
+    await gateway.open(platform, listener)
     accepting = loop.create_task(listener.serve())
     checkpoints = loop.create_task(_checkpoint(platform))
     # What start-up made lives as long as the process: no collection need look at it again.
