@@ -74,18 +74,18 @@ class _Process:
         self._directory = directory
         self._seen_s = time.perf_counter()
         self._cpu_s = self._usage()[0]
-        self._share: float | None = None
+        self._sample: tuple[float, int] | None = None
 
     def sample(self) -> tuple[float, int]:
         """Return the CPUs it has used since the last sample, and its memory in bytes."""
-        cpu_s, resident_bytes = self._usage()
         now_s = time.perf_counter()
         elapsed_s = now_s - self._seen_s
-        # A clock that is stepped lets minutes pass without any time.
-        if self._share is None or elapsed_s >= _SHORTEST_S:
-            self._share = max(0.0, cpu_s - self._cpu_s) / max(elapsed_s, _SHORTEST_S)
-            self._seen_s, self._cpu_s = now_s, cpu_s
-        return self._share, resident_bytes
+        # A clock that is stepped lets minutes pass without any time: nothing to see, then.
+        if self._sample is None or elapsed_s >= _SHORTEST_S:
+            cpu_s, resident_bytes = self._usage()
+            share = max(0.0, cpu_s - self._cpu_s) / max(elapsed_s, _SHORTEST_S)
+            self._seen_s, self._cpu_s, self._sample = now_s, cpu_s, (share, resident_bytes)
+        return self._sample
 
     def _usage(self) -> tuple[float, int]:
         members = (read_shim(self._directory) or {}).get("members", {})
