@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import os
 from collections.abc import Awaitable, Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,27 @@ class InternalPages:
         return {"faults": self._platform.injection.shown()}
 
     async def _add_fault(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        self._check_target(wanted)
         return self._platform.injection.add(wanted)
+
+    def _check_target(self, wanted: dict[str, Any]) -> None:
+        """Refuse a fault of operations that there are none of: it would never strike.
+
+        Raises:
+            ConfigurationError: no operation here has a name like that.
+        """
+        target = wanted.get("target")
+        if wanted.get("kind") not in ("throttle", "error") or ":" not in str(target):
+            return
+        known = self._registry.supported()
+        if not any(
+            fnmatchcase(f"{service}:{operation}", str(target))
+            for service, handlers in known.items()
+            for operation in _operation_names(service, handlers)
+        ):
+            raise ConfigurationError(
+                f"no operation of this server is called {target}; /_sagebrush/health lists them"
+            )
 
     async def _clear_faults(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Switch one fault off, by its id, or all."""

@@ -169,6 +169,7 @@ def test_the_command_line_and_a_crash_of_the_server(tmp_path: Path) -> None:
         assert "struck 0 of 3" in added
         assert "1 switched on" in told(own, "status")
         assert "needs a target" in told(own, "faults", "add", "throttle", "s3", code=1)
+        assert "is called s3:Nope" in told(own, "faults", "add", "error", "s3:Nope", code=1)
         assert "KIND" in told(own, "faults", "add", "flood", "s3:*", code=2)
         config = Config(retries={"total_max_attempts": 1})
 

@@ -46,7 +46,7 @@ def put_scheduled_action(context: Context, request: dict[str, Any]) -> dict[str,
     try:
         due = due_after(wanted, created, context.now)
     except ScheduleError as error:
-        raise invalid(str(error)) from None
+        raise invalid(f"Invalid Schedule {wanted['Schedule']}: {error}") from None
     arn = _arn(context, target, name) if before is None else before.arn
     schedule = Schedule(0, target.id, name, arn, wanted, created, due)
     records.write_schedule(context.db, schedule)

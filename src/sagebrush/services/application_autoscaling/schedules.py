@@ -107,9 +107,10 @@ def parse(text: str, timezone: str | None = None) -> Schedule:
     if matched is None:
         raise ScheduleError(f"{text} is no at, rate or cron expression.")
     kind, inner = matched.groups()
+    # A rate knows no time zone; one that cannot be read is refused all the same.
+    zone = _zone(timezone)
     if kind == "rate":
         return _rate(inner)
-    zone = _zone(timezone)
     return _at(inner.strip(), zone) if kind == "at" else _cron(inner.split(), zone)
 
 
@@ -119,7 +120,7 @@ def _zone(name: str | None) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        raise ScheduleError(f"{name} is no time zone.") from None
+        raise ScheduleError(f"Timezone {name} is no time zone.") from None
 
 
 def _at(text: str, zone: tzinfo) -> At:

@@ -160,6 +160,8 @@ def test_a_change_keeps_all_but_the_times(scenario: Scenario) -> None:
     [
         ({"Schedule": "every day"}, "no at, rate or cron"),
         ({"Timezone": "Mars/Base", "Schedule": "cron(0 0 * * ? *)"}, "no time zone"),
+        ({"Timezone": "Mars/Base"}, "Timezone Mars/Base is no time zone"),
+        ({"Schedule": "cron(0 25 * * ? *)"}, "Invalid Schedule cron(0 25 * * ? *)"),
         ({"ScalableTargetAction": {}}, "MinCapacity, MaxCapacity or both"),
         ({"ScalableTargetAction": {"MinCapacity": 3, "MaxCapacity": 2}}, "cannot be less"),
         ({"ScalableTargetAction": {"MaxCapacity": -1}}, "negative"),

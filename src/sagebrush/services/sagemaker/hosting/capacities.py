@@ -66,11 +66,19 @@ def note_change(endpoint: Resource, desired: list[dict[str, Any]], now: float) -
     """
     items = {name_of(item): item for item in endpoint.state["variants"]}
     before = {name: [item["weight"], item["count"]] for name, item in items.items()}
+    named: set[str] = set()
     for one in desired:
         name = one["VariantName"]
         item = items.get(name)
         if item is None:
             raise faults.invalid(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
+        if name in named:
+            raise faults.invalid(f"Variant {name} is given twice in DesiredWeightsAndCapacities.")
+        if one.keys() == {"VariantName"}:
+            raise faults.invalid(
+                f"Neither DesiredWeight nor DesiredInstanceCount is given for variant {name}."
+            )
+        named.add(name)
         if is_serverless(item["variant"]):
             item["serverless_before"] = config_of(item)
         note_demand(item, one)

@@ -105,6 +105,7 @@ def test_a_killed_server_goes_on_rolling_back(scene: Scene) -> None:
         ({"VariantName": "z", "DesiredWeight": 1.0}, 'Could not find variant "z"'),
         ({"VariantName": "a", "DesiredWeight": 0.0}, "At least one production variant"),
         ({"VariantName": "a", "DesiredInstanceCount": 0}, "must be at least 1"),
+        ({"VariantName": "a"}, "Neither DesiredWeight nor DesiredInstanceCount"),
         (
             {"VariantName": "a", "ServerlessUpdateConfig": {"MaxConcurrency": 1}},
             "ServerlessUpdateConfig",
@@ -121,6 +122,14 @@ def test_what_cannot_be_is_refused(
         DesiredWeightsAndCapacities=[desired],
     )
     assert scene.status(name) == "InService"
+
+
+def test_a_variant_is_changed_once_at_a_time(scene: Scene, refused: Callable[..., str]) -> None:
+    name = scene.endpoint(("a", 1))
+    twice = [{"VariantName": "a", "DesiredWeight": weight} for weight in (1.0, 2.0)]
+    assert "given twice" in refused(
+        "UpdateEndpointWeightsAndCapacities", EndpointName=name, DesiredWeightsAndCapacities=twice
+    )
 
 
 def test_an_asynchronous_endpoint_may_have_no_instances(scene: Scene) -> None:
