@@ -105,7 +105,8 @@ def test_the_artefact_is_the_librarys(tmp_path):
     rows, target = table()
     files = {"training/a.csv": labelled((target > 0).astype(int), rows)}
     assert run(tmp_path, "catboost", files, problem_type="classification", **SMALL) == 0
-    assert [path.name for path in (tmp_path / "model").iterdir()] == ["model"]
+    names = sorted(path.name for path in (tmp_path / "model").iterdir())
+    assert names == ["model", "model.sha256"]
     model = catboost.CatBoostClassifier()
     model.load_model(str(tmp_path / "model" / "model"))
     frame = pd.DataFrame(rows, columns=NAMES)
