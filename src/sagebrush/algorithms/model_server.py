@@ -119,7 +119,7 @@ class ModelServer:
         try:
             payload, content_type = predictor.invoke(body, head.content_type, accept)
         except InferenceError as error:
-            return error.status, _TEXT, error.message.encode()
+            return self._refusal(error)
         except Exception as error:  # noqa: BLE001 - a failed prediction must not end the server
             self.log.error(f"The prediction failed:\n{traceback.format_exc().rstrip()}")
             return 500, _TEXT, f"{type(error).__name__}: {error}".encode()
@@ -157,7 +157,18 @@ class ModelServer:
             found = invoke_together(self._joint, bodies, head.content_type, self._accept_of(head))
         except Exception:  # noqa: BLE001 - each is asked for itself then, and its failure told
             return None
-        return None if found is None else [_answer_of(outcome) for outcome in found]
+        return None if found is None else [self._answer_of(outcome) for outcome in found]
+
+    def _answer_of(self, outcome: Outcome) -> Answer:
+        if isinstance(outcome, InferenceError):
+            return self._refusal(outcome)
+        payload, content_type = outcome
+        return 200, content_type, payload
+
+    def _refusal(self, error: InferenceError) -> Answer:
+        """What a request is answered that cannot be; the log has it, where clients are sent to."""
+        self.log.error(f"Customer Error: {error.message}")
+        return error.status, _TEXT, error.message.encode()
 
     def _accept_of(self, head: Head) -> str:
         accept = self._default_accept if head.accept in ("", "*/*") else head.accept
@@ -333,13 +344,6 @@ def answer_gathered(server: ModelServer, gathered: list[tuple[_Connection, Head,
             answers = server.answers([(head, body) for _, head, body in part])
             for (connection, head, _), answer in zip(part, answers, strict=True):
                 connection.deliver(answer, head)
-
-
-def _answer_of(outcome: Outcome) -> Answer:
-    if isinstance(outcome, InferenceError):
-        return outcome.status, _TEXT, outcome.message.encode()
-    payload, content_type = outcome
-    return 200, content_type, payload
 
 
 def _not_allowed() -> Answer:

@@ -55,6 +55,19 @@ def test_the_last_words_of_a_model_server_are_in_its_stream(hosting: Any) -> Non
     assert len(said) == 3
 
 
+def test_what_a_container_refuses_is_in_its_stream(observed: Any) -> None:
+    with pytest.raises(ClientError):
+        observed.invoke("observed", b"no,numbers")
+
+    def said() -> list[str]:
+        return [line for lines in streams(observed, "observed").values() for line in lines]
+
+    deadline = time.monotonic() + 20
+    while not any("ERROR" in line and "Customer Error" in line for line in said()):
+        assert time.monotonic() < deadline, said()
+        time.sleep(0.05)
+
+
 def _archive_without_a_model() -> bytes:
     import io
 
