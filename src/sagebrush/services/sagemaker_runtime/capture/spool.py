@@ -160,6 +160,17 @@ class Spool:
             _log.warning("%s is not in %s yet: %s", path, destination.uri, error)
             return
         path.unlink(missing_ok=True)
+        self._tidy(destination, path.parent)
+
+    def _tidy(self, destination: Destination, folder: Path) -> None:
+        """Remove a destination's folder that nothing is left in; the next line makes it again."""
+        if destination in self._files or any(folder.glob("*.jsonl")):
+            return
+        try:
+            (folder / _DESTINATION).unlink(missing_ok=True)
+            folder.rmdir()
+        except OSError as error:
+            _log.warning("%s stays: %s", folder, error)
 
 
 def spool_of(platform: Platform) -> Spool:

@@ -86,6 +86,10 @@ def test_lines_are_uploaded_after_a_few_seconds_of_the_clock(tmp_path: Path) -> 
         assert prefix == "data/capture/churn/blue/2023/11/14/22"
         assert name.startswith("13-20-000-")
         await settled(lambda: not left(tmp_path))
+        assert list((tmp_path / "capture").iterdir()) == []
+        scene.spool.append(DESTINATION, NOW + 20, b"three\n")
+        await scene.spool.flush()
+        assert sorted(scene.contents().values()) == [b"one\ntwo\n", b"three\n"]
 
     play(tmp_path, story)
 
