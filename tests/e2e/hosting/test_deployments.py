@@ -306,6 +306,8 @@ def test_a_server_that_is_killed_goes_on_with_the_deployment(hosting: Any, kind:
         for number in range(1, stages + 1):
             crash(hosting.server)
             baking(hosting, "crash")
+            # The row says so at once; the new fleet takes requests when it has been adopted.
+            assert _until(lambda: share(load.next(20)) > 0)
             assert share(load.next(100)) == pytest.approx(number / stages, abs=0.1)
             advance(hosting, INTERVAL_S)
         told = hosting.settled("crash")
