@@ -175,7 +175,11 @@ def test_health_lists_what_the_code_has(server: PrivateServer) -> None:
         services = json.load(answer)["services"]
     assert {"s3", "sts", "iam", "logs", "cloudwatch", "kms", "ecr"} <= set(services)
     assert "CreateTrainingJob" in services["sagemaker"]
-    assert services["sagemaker-runtime"] == ["InvokeEndpoint"]
+    assert services["sagemaker-runtime"] == [
+        "InvokeEndpoint",
+        "InvokeEndpointAsync",
+        "InvokeEndpointWithResponseStream",
+    ]
 
 
 def test_accounts_and_regions_are_apart(server: PrivateServer) -> None:
