@@ -230,6 +230,8 @@ def test_a_rollback_under_load_loses_no_request(hosting: Any, kind: str, count: 
         baking(hosting, "back")
         assert share(load.next()) == 1
         alarms.put_metric_alarm(**alarm, TreatMissingData="breaching")
+        # Alarms are evaluated at every full minute of the clock.
+        advance(hosting, 60)
         told = hosting.settled("back")
         assert share(load.next()) == 0
     assert not load.errors
