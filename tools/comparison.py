@@ -124,14 +124,24 @@ def _quality(figure: dict[str, Any]) -> str:
 
 
 def rows(kept: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield README's rows: the tasks with a target for speed, beside the two fastest peers."""
+    """Yield README's rows: the tasks with a target for speed, beside two peers.
+
+    Those that the target names come first, then the fastest.
+    """
     for name, task in kept["tasks"].items():
         ours, *others = task["contenders"].items()
-        wanted = any("2x faster" in target["target"] for target in task["targets"])
-        timed = [(peer, each) for peer, each in others if "seconds" in each]
+        wanted = " ".join(
+            target["target"] for target in task["targets"] if "2x faster" in target["target"]
+        )
+        timed = [
+            (peer, each)
+            for peer, each in others
+            if "seconds" in each and not peer.startswith("sagebrush")
+        ]
         if not wanted or "seconds" not in ours[1]:
             continue
-        shown = sorted(timed, key=lambda each: each[1]["seconds"])[:_PEERS_SHOWN]
+        timed.sort(key=lambda each: (f"than {each[0]}" not in wanted, each[1]["seconds"]))
+        shown = timed[:_PEERS_SHOWN]
         peers = "; ".join(
             f"{peer} {_time(figure)}, {_quality(figure)}"
             f" (**{figure['seconds'] / ours[1]['seconds']:.1f}×**)"
