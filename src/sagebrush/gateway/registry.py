@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
-import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 from sagebrush.base.errors import SagebrushError
 from sagebrush.services import SERVICES
@@ -27,6 +24,7 @@ class Registry:
     def __init__(self) -> None:
         self._services: dict[str, Service] = {}
         self._handlers: dict[str, dict[str, Handler]] = {}
+        self._places: dict[str, dict[str, str]] = {}
 
     def service(self, name: str) -> Service | None:
         """Return the declaration of a service, or None when there is none."""
@@ -45,12 +43,23 @@ class Registry:
 
     def handler(self, service: str, operation: str) -> Handler | None:
         """Return the handler of an operation, or None when it is not supported."""
-        handlers = self._handlers.get(service)
-        if handlers is None:
+        name = snake_case(operation)
+        handlers = self._handlers.setdefault(service, {})
+        if name not in handlers:
+            module = self._modules(service).get(name)
+            if module is None:
+                return None
+            # Only what this operation needs: a service's first answer waits for no other's modules.
+            handlers[name] = getattr(importlib.import_module(module), name)
+        return handlers[name]
+
+    def _modules(self, service: str) -> dict[str, str]:
+        """Return the module of each handler of a service."""
+        found = self._places.get(service)
+        if found is None:
             declared = self.service(service)
-            handlers = {} if declared is None else _load(declared)
-            self._handlers[service] = handlers
-        return handlers.get(snake_case(operation))
+            found = self._places[service] = {} if declared is None else _places(declared)
+        return found
 
     def supported(self) -> dict[str, list[str]]:
         """Return the handlers' names by service, read from the sources without importing them."""
@@ -62,42 +71,28 @@ class Registry:
         }
 
 
-def _load(declared: Service) -> dict[str, Handler]:
+def _places(declared: Service) -> dict[str, str]:
     operations = {snake_case(name) for name in load(declared.name).operations}
-    handlers: dict[str, Handler] = {}
+    places: dict[str, str] = {}
     for dotted in declared.modules:
-        module = importlib.import_module(dotted)
-        for name, function in _own_functions(module):
-            if name in handlers:
+        for name in _public_functions(dotted):
+            if name in places:
                 raise DeclarationError(f"{declared.name}: two handlers are called {name}")
             if name not in operations:
                 raise DeclarationError(f"{dotted}.{name} is no operation of {declared.name}")
-            handlers[name] = function
-    return handlers
+            places[name] = dotted
+    return places
 
 
-def _own_functions(module: ModuleType) -> Iterator[tuple[str, Handler]]:
-    for name, value in vars(module).items():
-        if (
-            inspect.isfunction(value)
-            and not name.startswith("_")
-            and value.__module__ == module.__name__
-        ):
-            yield name, value
-
-
-def _public_functions(dotted: str) -> Iterator[str]:
+def _public_functions(dotted: str) -> list[str]:
+    """Return the names of a module's own public functions, without importing it."""
     specification = importlib.util.find_spec(dotted)
     if specification is None or specification.origin is None:
         raise DeclarationError(f"no module {dotted}")
-    tree = ast.parse(Path(specification.origin).read_text("utf-8"))
-    for node in tree.body:
-        match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                if not name.startswith("_"):
-                    yield name
+    return _FUNCTION.findall(Path(specification.origin).read_text("utf-8"))
 
 
+_FUNCTION = re.compile(r"^(?:async )?def ([a-z]\w*)\(", re.MULTILINE)
 _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
 _WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _CAPITAL = re.compile(r"([a-z0-9])([A-Z])")
