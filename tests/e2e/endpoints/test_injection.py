@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests.e2e.hosting.steering import told
 
 from sagebrush.launch import PrivateServer
 from sagebrush.testing.plugin import Sagebrush
@@ -34,21 +32,6 @@ def endpoint(shared_hosting: Hosting) -> str:
     shared_hosting.model("harmed", shared_hosting.kmeans((3.0, 4.0)))
     shared_hosting.endpoint("harmed")
     return "harmed"
-
-
-def told(server: PrivateServer, *words: str, code: int = 0) -> str:
-    """Return what a command of the command line prints."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SAGEBRUSH_")}
-    finished = subprocess.run(
-        [sys.executable, "-m", "sagebrush", *words, "--data", str(server.data)],
-        env=kept,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert finished.returncode == code, finished.stdout + finished.stderr
-    return finished.stdout + finished.stderr
 
 
 def test_a_model_error_is_the_clients_until_switched_off(

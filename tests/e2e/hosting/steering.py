@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import urllib.request
 from typing import Any
 
@@ -35,3 +38,18 @@ def crash(server: PrivateServer) -> None:
     server._process.kill()
     server._process.wait()
     server.start()
+
+
+def told(server: PrivateServer, *words: str, code: int = 0) -> str:
+    """Return what a command of the command line prints."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SAGEBRUSH_")}
+    finished = subprocess.run(
+        [sys.executable, "-m", "sagebrush", *words, "--data", str(server.data)],
+        env=kept,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == code, finished.stdout + finished.stderr
+    return finished.stdout + finished.stderr

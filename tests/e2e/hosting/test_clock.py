@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests.e2e.hosting.steering import told
 
 from sagebrush.base.settings import ROOT_CREDENTIALS_FILE
 from sagebrush.launch import LaunchError, PrivateServer
@@ -34,21 +32,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     """A server that these tests may kill."""
     with PrivateServer(tmp_path_factory.mktemp("clock")) as running:
         yield running
-
-
-def told(server: PrivateServer, *words: str, code: int = 0) -> str:
-    """Return what a command of the command line prints."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SAGEBRUSH_")}
-    finished = subprocess.run(
-        [sys.executable, "-m", "sagebrush", *words, "--data", str(server.data)],
-        env=kept,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert finished.returncode == code, finished.stdout + finished.stderr
-    return finished.stdout + finished.stderr
 
 
 def asked(
