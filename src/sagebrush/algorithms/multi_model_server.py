@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from sagebrush.algorithms.errors import InferenceError
 from sagebrush.algorithms.http_messages import Head
 from sagebrush.algorithms.loaded_models import LoadedModels, LoadError, NoRoomError
 from sagebrush.algorithms.logs import Log
@@ -25,8 +26,9 @@ class NoPredictor:
     """Stands where a server of one model has that."""
 
     def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
-        """Nobody asks it: requests without a model's name are answered with 404."""
-        raise NotImplementedError
+        """Refuse what names no model, as its path does."""
+        del body, content_type, accept
+        raise InferenceError(404, "this container serves models by their names")
 
 
 class MultiModelServer(ModelServer):
