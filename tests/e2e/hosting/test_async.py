@@ -247,6 +247,16 @@ def test_what_is_refused(hosting: Asynchronous) -> None:
     ):
         with pytest.raises(ClientError, match="ValidationException"):
             hosting.configure("bad", **output)
+    size = {"InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    assert refusal(
+        hosting.sagemaker.create_endpoint_config,
+        EndpointConfigName="two",
+        ProductionVariants=[{"VariantName": name} | INSTANT | size for name in "ab"],
+        AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": f"s3://{hosting.bucket}/"}},
+    ) == (
+        "ValidationException",
+        "Multiple production variants are not supported when specifying an AsyncInferenceConfig.",
+    )
     hosting.configure("silent", NotificationConfig={"SuccessTopic": arn})
     create = hosting.sagemaker.create_endpoint
     code, message = refusal(create, EndpointName="silent", EndpointConfigName="silent")

@@ -70,6 +70,11 @@ def test_create_endpoint_config_describes_with_defaults(server_with_model: Any) 
             "InstanceType cannot be specified together with ServerlessConfig",
         ),
         ([VARIANT], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "without S3OutputPath"),
+        (
+            [VARIANT, VARIANT | {"VariantName": "b"}],
+            {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/out"}}},
+            "Multiple production variants are not supported when specifying an Async",
+        ),
         ([VARIANT], {"ShadowProductionVariants": [VARIANT]}, "names must be unique"),
         (
             [VARIANT, VARIANT | {"VariantName": "b"}],

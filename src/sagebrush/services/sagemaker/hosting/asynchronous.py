@@ -46,6 +46,13 @@ def check_asynchronous(request: Mapping[str, Any]) -> None:
             )
     if request.get("DataCaptureConfig", {}).get("EnableCapture"):
         raise faults.unsupported("AsyncInferenceConfig with DataCaptureConfig")
+    if len(request["ProductionVariants"]) > 1:
+        # No page says so, but a request knows only its endpoint: InvokeEndpointAsync has no
+        # TargetVariant. The words are those in which AWS refuses other things here.
+        raise faults.invalid(
+            "Multiple production variants are not supported when specifying an"
+            " AsyncInferenceConfig."
+        )
     for variant in request["ProductionVariants"]:
         if "ServerlessConfig" in variant:
             raise faults.invalid(
