@@ -49,4 +49,7 @@ def signature_fault(error: SignatureError, service: str, protocol: str) -> ApiEr
     table = _QUERY if protocol in ("query", "ec2") else _OTHERS
     table = _S3 if service == "s3" else table
     code, status, message = table[error.kind]
+    if table is _OTHERS and protocol == "json":
+        # Services of this protocol answer 400 to everything that is the client's fault.
+        status = 400
     return ApiError(code, message or error.message, status=status)

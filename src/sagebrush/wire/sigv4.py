@@ -213,9 +213,28 @@ def _check_time(claim: Claim, now: float) -> None:
         if signed_at > now + skew_s:
             raise SignatureError("skewed", "The request is not valid yet")
     elif abs(now - signed_at) > skew_s:
-        raise SignatureError(
-            "skewed", "The difference between the request time and the current time is too large."
+        raise SignatureError("skewed", _skew(claim, signed_at, now, skew_s))
+
+
+def _skew(claim: Claim, signed_at: float, now: float, skew_s: float) -> str:
+    """Return AWS's sentence for a time of signing that is too far from now."""
+    if claim.credential.service == "s3":
+        return "The difference between the request time and the current time is too large."
+    here, minutes = _timestamp(now), f"{skew_s / 60:g} min."
+    if signed_at < now:
+        limit = _timestamp(now - skew_s)
+        return (
+            f"Signature expired: {claim.timestamp} is now earlier than {limit} ({here} - {minutes})"
         )
+    limit = _timestamp(now + skew_s)
+    return (
+        f"Signature not yet current: {claim.timestamp} is still later than {limit}"
+        f" ({here} + {minutes})"
+    )
+
+
+def _timestamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _payload_sha256(request: Request, claim: Claim) -> str:

@@ -18,8 +18,10 @@ from sagebrush.wire.sigv4 import SignatureError
         ("s3", "rest-xml", "expired_token", "ExpiredToken", 400),
         ("iam", "query", "unknown_key", "InvalidClientTokenId", 403),
         ("sts", "query", "expired_token", "ExpiredToken", 403),
-        ("sagemaker", "json", "unknown_key", "UnrecognizedClientException", 403),
-        ("sagemaker", "json", "mismatch", "InvalidSignatureException", 403),
+        ("sagemaker", "json", "unknown_key", "UnrecognizedClientException", 400),
+        ("sagemaker", "json", "mismatch", "InvalidSignatureException", 400),
+        ("sagemaker-runtime", "rest-json", "unknown_key", "UnrecognizedClientException", 403),
+        ("sagemaker-runtime", "rest-json", "expired_token", "ExpiredTokenException", 403),
         ("lambda", "rest-json", "malformed", "IncompleteSignatureException", 400),
     ],
 )
