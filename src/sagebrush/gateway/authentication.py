@@ -74,13 +74,15 @@ class Authenticator:
             return
         if routed.operation in _OPEN_TO_ALL or _is_visited_link(routed):
             return
-        action, resource = required_permission(context, routed, parameters)
-        decision = self._platform.identity.authorise(context.principal, action, resource)
-        if not decision.allowed:
-            asked = AccessRequest(action, resource, principal=context.principal.arn)
-            code = "AccessDenied" if routed.protocol in _XML else "AccessDeniedException"
-            status = 403 if routed.protocol in _XML else 400
-            raise ApiError(code, decision.explanation(asked), status=status)
+        if context.principal.kind == "Root":
+            return
+        needed = required_permission(context, routed, parameters)
+        for resource, keys in needed.with_keys(context):
+            identity = self._platform.identity
+            decision = identity.authorise(context.principal, needed.action, resource, keys)
+            if not decision.allowed:
+                asked = AccessRequest(needed.action, resource, principal=context.principal.arn)
+                raise _denied(routed, decision.explanation(asked))
 
     def verified(self, routed: Route, request: wire.Request) -> Verified | None:
         """Return what the request's signature vouches for; None where signatures do not count.
@@ -111,6 +113,14 @@ class Authenticator:
     def _account(self, access_key: str) -> str:
         """Return the account of a key nobody issued: a 12-digit key is an account's number."""
         return access_key if _ACCOUNT_ID.fullmatch(access_key) else DEFAULT_ACCOUNT
+
+
+def _denied(routed: Route, message: str) -> ApiError:
+    """Return AccessDenied in its protocol's spelling, with its protocol's status."""
+    if routed.protocol in _XML:
+        return ApiError("AccessDenied", message, status=403)
+    status = 403 if routed.protocol == "rest-json" else 400
+    return ApiError("AccessDeniedException", message, status=status)
 
 
 def _is_visited_link(routed: Route) -> bool:

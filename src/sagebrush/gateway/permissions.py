@@ -1,12 +1,19 @@
-"""Which permission an operation needs, and on what.
+"""Which permission an operation needs, on what, and what conditions can ask of the request.
 
 Names of actions and resources are those of the Service Authorization Reference.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from sagebrush.gateway.sagemaker_permissions import (
+    sagemaker_keys,
+    sagemaker_resources,
+    sagemaker_tag_keys,
+)
 from sagebrush.services.platform import Context
 from sagebrush.wire import Route
 
@@ -57,12 +64,6 @@ _ACTIONS = {
 }
 # Parameter that names the resource: the resource's part of its ARN.
 _RESOURCES = {
-    "sagemaker": {
-        "TrainingJobName": "training-job/{}",
-        "EndpointConfigName": "endpoint-config/{}",
-        "EndpointName": "endpoint/{}",
-        "ModelName": "model/{}",
-    },
     "iam": {
         "UserName": "user/{}",
         "RoleName": "role/{}",
@@ -79,16 +80,40 @@ _ARN_MEMBERS = ("TopicArn", "ResourceArn", "ResourceARN", "PolicyArn", "RoleArn"
 _GLOBAL = frozenset({"iam", "s3"})
 
 
-def required_permission(
-    context: Context, routed: Route, parameters: dict[str, Any]
-) -> tuple[str, str]:
-    """Return action (`s3:GetObject`) and resource (an ARN, or `*`) of a request."""
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """An action (`s3:GetObject`), the ARNs it needs allowed (or `*`), the keys of the request."""
+
+    action: str
+    resources: tuple[str, ...]
+    keys: dict[str, list[str]] = field(default_factory=dict)
+
+    def with_keys(self, context: Context) -> Iterator[tuple[str, dict[str, list[str]]]]:
+        """Yield each resource with the values of all condition keys that it is judged by."""
+        for resource in self.resources:
+            if self.action.startswith("sagemaker:"):
+                yield resource, self.keys | sagemaker_tag_keys(context, resource)
+            else:
+                yield resource, self.keys
+
+
+def required_permission(context: Context, routed: Route, parameters: dict[str, Any]) -> Permission:
+    """Return what the sender of a request must be allowed."""
     if routed.service == "s3":
-        return f"s3:{_S3_ACTIONS.get(routed.operation, routed.operation)}", _s3_resource(parameters)
+        action = f"s3:{_S3_ACTIONS.get(routed.operation, routed.operation)}"
+        return Permission(action, (_s3_resource(parameters),))
     signing_name = routed.operation_model.service.info.signing_name
     prefix = _PREFIXES.get(signing_name, signing_name)
-    action = _ACTIONS.get(prefix, {}).get(routed.operation, routed.operation)
-    return f"{prefix}:{action}", _resource(context, prefix, parameters)
+    operation = routed.operation
+    action = f"{prefix}:{_ACTIONS.get(prefix, {}).get(operation, operation)}"
+    if prefix != "sagemaker":
+        return Permission(action, (_resource(context, prefix, parameters),))
+    named = sagemaker_resources(context, operation, parameters)
+    return Permission(
+        action,
+        named or (_resource(context, prefix, parameters),),
+        sagemaker_keys(context, operation, parameters),
+    )
 
 
 def _resource(context: Context, prefix: str, parameters: dict[str, Any]) -> str:

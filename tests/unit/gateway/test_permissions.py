@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from sagebrush.gateway.permissions import required_permission
+from sagebrush.gateway.permissions import Permission, required_permission
 from sagebrush.wire import load
 
 SNS = "arn:aws:sns:us-east-1:000000000000"
+SAGEMAKER = "arn:aws:sagemaker:us-east-1:000000000000"
 SQS = "arn:aws:sqs:us-east-1:000000000000"
 
 
@@ -69,6 +70,103 @@ SQS = "arn:aws:sqs:us-east-1:000000000000"
 def test_action_and_resource(
     service: str, operation: str, parameters: dict[str, Any], action: str, resource: str
 ) -> None:
+    needed = _needed(service, operation, parameters)
+    assert (needed.action, needed.resources) == (action, (resource,))
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "resources"),
+    [
+        (
+            "CreateEndpoint",
+            {"EndpointName": "E", "EndpointConfigName": "C"},
+            ["endpoint/e", "endpoint-config/c"],
+        ),
+        ("UpdateEndpoint", {"EndpointName": "E"}, ["endpoint/e"]),
+        ("CreateEndpointConfig", {"EndpointConfigName": "c"}, ["endpoint-config/c"]),
+        ("CreateTransformJob", {"TransformJobName": "t", "ModelName": "m"}, ["transform-job/t"]),
+        (
+            "CreateInferenceComponent",
+            {"InferenceComponentName": "i", "EndpointName": "e"},
+            ["inference-component/i", "endpoint/e"],
+        ),
+        ("DescribeInferenceExperiment", {"Name": "x"}, ["inference-experiment/x"]),
+    ],
+)
+def test_resources_of_sagemaker(
+    operation: str, parameters: dict[str, Any], resources: list[str]
+) -> None:
+    needed = _needed("sagemaker", operation, parameters)
+    assert needed.resources == tuple(f"{SAGEMAKER}:{each}" for each in resources)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "keys"),
+    [
+        (
+            "sagemaker-runtime",
+            "InvokeEndpoint",
+            {"EndpointName": "e", "TargetModel": "a/b.tar.gz", "InferenceComponentName": "i"},
+            {"sagemaker:TargetModel": ["a/b.tar.gz"]},
+        ),
+        (
+            "sagemaker-runtime",
+            "InvokeEndpoint",
+            {"EndpointName": "e", "TargetContainerHostname": "second"},
+            {"sagemaker:TargetModel": ["second"]},
+        ),
+        ("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": "e"}, {}),
+        (
+            "sagemaker",
+            "CreateEndpointConfig",
+            {
+                "EndpointConfigName": "c",
+                "KmsKeyId": "key",
+                "EnableNetworkIsolation": True,
+                "Tags": [{"Key": "Team", "Value": "red"}],
+                "VpcConfig": {"SecurityGroupIds": ["g"], "Subnets": ["s", "t"]},
+                "ProductionVariants": [
+                    {"ModelName": "One", "InstanceType": "ml.m5.large"},
+                    {"ModelName": "two", "InstanceType": "ml.m5.large"},
+                ],
+                "ShadowProductionVariants": [
+                    {
+                        "ModelName": "two",
+                        "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 3},
+                    }
+                ],
+            },
+            {
+                "sagemaker:InstanceTypes": ["ml.m5.large"],
+                "sagemaker:ModelArn": [f"{SAGEMAKER}:model/one", f"{SAGEMAKER}:model/two"],
+                "sagemaker:NetworkIsolation": ["true"],
+                "sagemaker:ServerlessMaxConcurrency": ["3"],
+                "sagemaker:ServerlessMemorySize": ["1024"],
+                "sagemaker:VolumeKmsKey": ["key"],
+                "sagemaker:VpcSecurityGroupIds": ["g"],
+                "sagemaker:VpcSubnets": ["s", "t"],
+                "aws:RequestTag/Team": ["red"],
+                "aws:TagKeys": ["Team"],
+            },
+        ),
+        (
+            "sagemaker",
+            "CreateTransformJob",
+            {"ModelName": "m", "TransformResources": {"InstanceType": "ml.c5.large"}},
+            {
+                "sagemaker:InstanceTypes": ["ml.c5.large"],
+                "sagemaker:ModelArn": [f"{SAGEMAKER}:model/m"],
+            },
+        ),
+    ],
+)
+def test_condition_keys_of_sagemaker(
+    service: str, operation: str, parameters: dict[str, Any], keys: dict[str, list[str]]
+) -> None:
+    assert _needed(service, operation, parameters).keys == keys
+
+
+def _needed(service: str, operation: str, parameters: dict[str, Any]) -> Permission:
     context: Any = SimpleNamespace(
         region="us-east-1",
         arn=lambda service, resource: f"arn:aws:{service}:us-east-1:000000000000:{resource}",
@@ -76,4 +174,4 @@ def test_action_and_resource(
     routed: Any = SimpleNamespace(
         service=service, operation=operation, operation_model=load(service).operations[operation]
     )
-    assert required_permission(context, routed, parameters) == (action, resource)
+    return required_permission(context, routed, parameters)
