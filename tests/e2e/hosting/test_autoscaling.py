@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.e2e.endpoints.conftest import Hosting
 from tests.e2e.hosting.steering import clock, control, crash
 
@@ -229,6 +230,13 @@ def test_bounds_and_schedules_move_capacity(hosting: Scaled) -> None:
             ScheduledActionName=name,
             Schedule=schedule,
             ScalableTargetAction=bounds,
+            **hosting.target("planned"),
+        )
+    with pytest.raises(ClientError, match="ValidationException.* is in the past"):
+        hosting.scaling.put_scheduled_action(
+            ScheduledActionName="late",
+            Schedule=datetime.fromtimestamp(now - 60, UTC).strftime("at(%Y-%m-%dT%H:%M:%S)"),
+            ScalableTargetAction={"MinCapacity": 1},
             **hosting.target("planned"),
         )
     crash(hosting.server)

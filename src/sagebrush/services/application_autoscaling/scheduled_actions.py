@@ -20,7 +20,7 @@ from sagebrush.services.application_autoscaling.records import (
     schedule_of,
 )
 from sagebrush.services.application_autoscaling.scaling import scaling_of
-from sagebrush.services.application_autoscaling.schedules import ScheduleError
+from sagebrush.services.application_autoscaling.schedules import At, ScheduleError, parse
 from sagebrush.services.application_autoscaling.scheduling import due_after
 from sagebrush.services.platform import Context
 
@@ -42,6 +42,7 @@ def put_scheduled_action(context: Context, request: dict[str, Any]) -> dict[str,
     kept = {} if before is None else _without_times(before.request)
     wanted = kept | {member: request[member] for member in _SHOWN if member in request}
     _check(wanted)
+    _check_times(request, wanted.get("Timezone"), context.now)
     created = context.now if before is None else before.created
     try:
         due = due_after(wanted, created, context.now)
@@ -96,7 +97,7 @@ def _check(wanted: dict[str, Any]) -> None:
     action = wanted["ScalableTargetAction"]
     given = [action[member] for member in ("MinCapacity", "MaxCapacity") if member in action]
     if not given:
-        raise invalid("ScalableTargetAction must specify MinCapacity, MaxCapacity or both.")
+        raise invalid("At least one of minimum capacity and maximum capacity should be provided")
     if min(given) < 0:
         raise invalid("Minimum and maximum capacity must not be negative.")
     if sorted(given) != given:
@@ -104,6 +105,21 @@ def _check(wanted: dict[str, Any]) -> None:
     start, end = wanted.get("StartTime"), wanted.get("EndTime")
     if start is not None and end is not None and start >= end:
         raise invalid("StartTime must be before EndTime.")
+
+
+def _check_times(request: dict[str, Any], timezone: str | None, now: float) -> None:
+    """Refuse what is over already; EC2 Auto Scaling documents so, this service says nothing.
+
+    A StartTime may be long ago: it only bounds a recurring schedule.
+    """
+    try:
+        schedule = parse(request["Schedule"], timezone) if "Schedule" in request else None
+    except ScheduleError as error:
+        raise invalid(f"Invalid Schedule {request['Schedule']}: {error}") from None
+    if isinstance(schedule, At) and schedule.moment <= now:
+        raise invalid(f"Schedule {request['Schedule']} is in the past.")
+    if request.get("EndTime", now) < now:
+        raise invalid("EndTime is in the past.")
 
 
 def _without_times(request: dict[str, Any]) -> dict[str, Any]:

@@ -162,10 +162,12 @@ def test_a_change_keeps_all_but_the_times(scenario: Scenario) -> None:
         ({"Timezone": "Mars/Base", "Schedule": "cron(0 0 * * ? *)"}, "no time zone"),
         ({"Timezone": "Mars/Base"}, "Timezone Mars/Base is no time zone"),
         ({"Schedule": "cron(0 25 * * ? *)"}, "Invalid Schedule cron(0 25 * * ? *)"),
-        ({"ScalableTargetAction": {}}, "MinCapacity, MaxCapacity or both"),
+        ({"ScalableTargetAction": {}}, "At least one of minimum capacity and maximum"),
         ({"ScalableTargetAction": {"MinCapacity": 3, "MaxCapacity": 2}}, "cannot be less"),
         ({"ScalableTargetAction": {"MaxCapacity": -1}}, "negative"),
         ({"StartTime": 2.0, "EndTime": 1.0}, "before EndTime"),
+        ({"StartTime": 1.0, "EndTime": 2.0}, "EndTime is in the past"),
+        ({"Schedule": "at(2001-02-03T04:05:06)"}, "at(2001-02-03T04:05:06) is in the past"),
     ],
 )
 def test_what_is_refused(scenario: Scenario, change: dict[str, Any], words: str) -> None:
@@ -177,5 +179,28 @@ def test_what_is_refused(scenario: Scenario, change: dict[str, Any], words: str)
         code, message = scene.refusal("PutScheduledAction", **request)
         assert code == "ValidationException"
         assert words in message
+
+    scenario(body)
+
+
+def test_the_past_is_judged_in_the_time_zone(scenario: Scenario) -> None:
+    async def body(scene: Scene) -> None:
+        scene.register()
+        before, after = at(scene, -3600), at(scene, 3600)
+        put(scene, "later", after)
+        action = {"ScheduledActionName": "a", "ScalableTargetAction": {"MinCapacity": 1}}
+        east, west = {"Timezone": "Etc/GMT-2"}, {"Timezone": "Etc/GMT+2"}
+        for refused in ({"Schedule": before}, {"Schedule": after} | east):
+            code, message = scene.refusal("PutScheduledAction", **action, **refused)
+            assert (code, message.endswith("is in the past.")) == ("ValidationException", True)
+        put(scene, "a", before, **west)
+        # What has run may be changed, as long as its time is not given again.
+        put(scene, "once", at(scene, 10))
+        await scene.advance(20)
+        scene.call(
+            "PutScheduledAction",
+            ScheduledActionName="once",
+            ScalableTargetAction={"MinCapacity": 2},
+        )
 
     scenario(body)
