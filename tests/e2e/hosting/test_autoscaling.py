@@ -232,7 +232,7 @@ def test_bounds_and_schedules_move_capacity(hosting: Scaled) -> None:
             ScalableTargetAction=bounds,
             **hosting.target("planned"),
         )
-    with pytest.raises(ClientError, match="ValidationException.* is in the past"):
+    with pytest.raises(ClientError, match=r"ValidationException.* is in the past"):
         hosting.scaling.put_scheduled_action(
             ScheduledActionName="late",
             Schedule=datetime.fromtimestamp(now - 60, UTC).strftime("at(%Y-%m-%dT%H:%M:%S)"),
