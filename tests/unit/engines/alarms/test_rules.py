@@ -41,6 +41,15 @@ STATES = {"a": "ALARM", "b": "OK", "c d": "INSUFFICIENT_DATA", 'q"q': "ALARM", "
         ("NOT NOT TRUE", True),
         ("ALARM(a)\nAND\n(OK(b))", True),
         ("(ALARM(b) OR ALARM(a)) AND NOT OK(a)", True),
+        ("AT_LEAST(2, ALARM, (a, b, p))", False),
+        ('AT_LEAST(2, ALARM, (a, b, "p(x"))', True),
+        ('at_least( 2 , not OK , ( a,b , "c d" ) )', True),
+        ("AT_LEAST(3, NOT OK, (a, b, c d))", False),
+        ("AT_LEAST(1, INSUFFICIENT_DATA, (a, c d))", True),
+        ("AT_LEAST(34%, OK, (a, b, c d))", False),
+        ("AT_LEAST(33%, OK, (a, b, c d))", True),
+        ("AT_LEAST(100%, ALARM, (a, arn:aws:cloudwatch:us-east-1:1:alarm:a))", True),
+        ("NOT AT_LEAST(1, ALARM, (b)) AND ALARM(a)", True),
     ],
 )
 def test_rules(text: str, *, holds: bool) -> None:
@@ -65,6 +74,14 @@ def test_rules(text: str, *, holds: bool) -> None:
         "NOT",
         "()",
         "ALARM(a) XOR ALARM(b)",
+        "AT_LEAST(0, ALARM, (a))",
+        "AT_LEAST(3, ALARM, (a, b))",
+        "AT_LEAST(101%, ALARM, (a, b))",
+        "AT_LEAST(1, WARN, (a, b))",
+        "AT_LEAST(1, ALARM, ())",
+        "AT_LEAST(1, ALARM, (a,,b))",
+        "AT_LEAST(1, ALARM, a)",
+        "AT_LEAST(1, ALARM, (a)",
         "(" * 200 + "TRUE" + ")" * 200,
         " OR ".join(f"ALARM(a{number})" for number in range(101)),
         " OR ".join(["TRUE"] * 501),
@@ -78,6 +95,7 @@ def test_what_is_no_rule(text: str) -> None:
 def test_children_are_named_once_in_their_order() -> None:
     rule = parse('ALARM(b) OR OK("a") OR ALARM(arn:aws:cloudwatch:us-east-1:1:alarm:b)')
     assert rule.children == ("b", "a")
+    assert parse("AT_LEAST(2, OK, (b, a, c)) OR ALARM(a)").children == ("b", "a", "c")
 
 
 _RULES = st.recursive(
