@@ -100,15 +100,19 @@ class ModelServer:
         raise StartError(words or "the model server did not answer pings")
 
     async def request(self, message: Message, timeout_s: float) -> Answer:
-        """Send a whole HTTP message; errors as `ChannelPool.request`.
-
-        A process that answered nobody at all while this request waited in vain is replaced.
-        """
-        assert self._pool is not None, "a server is asked only when healthy"
+        """Send a whole HTTP message; errors as `ChannelPool.request`."""
         if self.exposure is not None and self.exposure.injection.models:
             struck = await self.exposure.suffer(self._die, timeout_s)
             if struck is not None:
                 return struck
+        return await self.inquire(message, timeout_s)
+
+    async def inquire(self, message: Message, timeout_s: float) -> Answer:
+        """Send what is no user's request, which faults spare; errors as `ChannelPool.request`.
+
+        A process that answered nobody at all while this request waited in vain is replaced.
+        """
+        assert self._pool is not None, "a server is asked only when healthy"
         answered = self._answered
         try:
             answer = await self._pool.request(message, timeout_s)

@@ -117,7 +117,7 @@ class TransformInstance:
         Of several containers the first is asked: it is the one that gets the payloads.
         """
         try:
-            answer = await self._instance.sole.request(_ADVICE, _ADVICE_TIMEOUT_S)
+            answer = await self._instance.sole.inquire(_ADVICE, _ADVICE_TIMEOUT_S)
         except FleetError:
             return {}
         if answer.status != 200:

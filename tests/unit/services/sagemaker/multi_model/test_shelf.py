@@ -51,7 +51,7 @@ class Container:
         self.incarnation += 1
         self.loaded = []
 
-    async def request(self, message: bytes, timeout_s: float) -> Answer:
+    async def inquire(self, message: bytes, timeout_s: float) -> Answer:
         head, _, body = message.partition(b"\r\n\r\n")
         method, path, _ = head.partition(b"\r\n")[0].decode().split(" ")
         if method == "GET":

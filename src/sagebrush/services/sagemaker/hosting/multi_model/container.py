@@ -31,7 +31,7 @@ class Container:
         token = ""
         while True:
             path = f"/models?next_page_token={quote(token, safe='')}" if token else "/models"
-            answer = await self._server.request(compose("GET", path, _JSON), _TIMEOUT_S)
+            answer = await self._server.inquire(compose("GET", path, _JSON), _TIMEOUT_S)
             try:
                 document = orjson.loads(answer.body)
                 names.update(model["modelName"] for model in document["models"])
@@ -48,9 +48,9 @@ class Container:
         body = orjson.dumps({"model_name": name, "url": f"{MODELS_ROOT}/{name}/model"})
         headers = (*_JSON, ("x-amzn-sagemaker-target-model", target))
         message = compose("POST", "/models", headers, body)
-        return await self._server.request(message, LOAD_TIMEOUT_S)
+        return await self._server.inquire(message, LOAD_TIMEOUT_S)
 
     async def unload(self, name: str) -> Answer:
         """Have a model's memory given back: 200, 404 if it is not loaded."""
         message = compose("DELETE", f"/models/{name}", (("accept", "application/json"),))
-        return await self._server.request(message, _TIMEOUT_S)
+        return await self._server.inquire(message, _TIMEOUT_S)
