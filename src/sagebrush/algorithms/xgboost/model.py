@@ -27,8 +27,8 @@ from sagebrush.algorithms.xgboost.stored_model import (
 
 Floats = NDArray[np.float32]
 
-WALKED_VISITS = 40_000
-"""Up to this many node visits walking beats the fixed cost of a call into xgboost."""
+WALKED_VISITS = 400_000
+"""Up to this many node visits one thread's walking beats a call into xgboost, of any threads."""
 
 
 class WidthError(ValueError):
@@ -95,13 +95,9 @@ class Model:
         forest = self.forest
         if forest is None:
             return self._predict_with_xgboost(features)
-        if forest.cost(features.shape[0]) <= WALKED_VISITS:
+        if self._only_walks or forest.cost(features.shape[0]) <= WALKED_VISITS:
             return self._walk(forest, features)
-        if not self._only_walks:
-            return self._predict_with_xgboost(features)
-        rows = max(WALKED_VISITS // forest.cost(1), 1)
-        starts = range(0, features.shape[0], rows)
-        return np.concatenate([self._walk(forest, features[s : s + rows]) for s in starts])
+        return self._predict_with_xgboost(features)
 
     def explain(self, features: Any, what: str) -> Floats:
         """What one of the `EXPLANATIONS` says of each row; the first axis is the rows.

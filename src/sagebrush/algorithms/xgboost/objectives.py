@@ -12,13 +12,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from sagebrush.algorithms.xgboost.kernel import sigmoid
+
 Floats = NDArray[np.float32]
 
 # Named outright: looking them up starts processes.
 _MATHEMATICS_LIBRARIES = ("libm.so.6", "libSystem.B.dylib", "ucrtbase.dll", "libc.so")
 
-_LARGEST_EXPONENT = np.float32(88.7)
-_EPSILON = np.float32(1e-16)
 _ONE = np.float32(1.0)
 
 LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
@@ -62,12 +62,6 @@ def exponential(values: Floats) -> Floats:
     """e**x of each float32 value, rounded as the C library rounds it."""
     flat = [_expf(value) for value in values.ravel().tolist()]
     return np.array(flat, np.float32).reshape(values.shape)
-
-
-def sigmoid(margins: Floats) -> Floats:
-    """1 / (1 + e**-x) in xgboost's order of operations, the exponent capped as it caps it."""
-    raised = exponential(np.minimum(-margins, _LARGEST_EXPONENT))
-    return np.asarray(_ONE / (raised + _ONE + _EPSILON), np.float32)
 
 
 def softmax(margins: Floats) -> Floats:

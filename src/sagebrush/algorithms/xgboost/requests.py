@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sagebrush.algorithms.errors import ClientError, InferenceError
 from sagebrush.algorithms.xgboost.content_types import data_format
+from sagebrush.algorithms.xgboost.kernel import read_line
 from sagebrush.algorithms.xgboost.vocabulary import CSV, LIBSVM, RECORDIO_PROTOBUF
 
 UNSUPPORTED_MEDIA_TYPE = 415
@@ -30,6 +31,9 @@ def read_features(body: bytes, content_type: str, num_feature: int) -> tuple[Any
         raise InferenceError(UNSUPPORTED_MEDIA_TYPE, str(error)) from error
     try:
         if found == CSV:
+            plain = read_line(body, num_feature) if len(body) <= _SMALL_BODY_BYTES else None
+            if plain is not None:
+                return plain, found
             features: Any = _csv(body.strip())
         elif found == LIBSVM:
             features = _libsvm(body.strip(), num_feature)
