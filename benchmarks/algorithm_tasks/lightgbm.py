@@ -126,10 +126,10 @@ def xgboost_trees(rows: Rows, seed: int) -> Fit:
 
 def _ours(rows: Rows, _seed: int) -> Fit:
     from sagebrush.algorithms.container import train_main
-    from sagebrush.algorithms.lightgbm.thread_waiting import wait_without_spinning
+    from sagebrush.algorithms.lightgbm.thread_waiting import spin_briefly
 
     # The job does so, too, but here the library is imported before it starts.
-    wait_without_spinning()
+    spin_briefly()
     import lightgbm
 
     values = {"num_boost_round": str(ROUNDS), "learning_rate": str(LEARNING_RATE)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from sagebrush.algorithms.lightgbm import artifact
 from sagebrush.algorithms.lightgbm.artifact import StoredModel
 from sagebrush.algorithms.lightgbm.model import class_probabilities, raw_predictions
-from sagebrush.algorithms.lightgbm.thread_waiting import wait_without_spinning
+from sagebrush.algorithms.lightgbm.thread_waiting import spin_briefly
 from sagebrush.algorithms.tabular.answers import (
     JSON,
     decode_rows,
@@ -43,5 +43,5 @@ class LightGBMPredictor:
 
 def load(model_dir: Path, environment: Mapping[str, str]) -> LightGBMPredictor:
     """The predictor of the model in the directory, ours or one trained at AWS."""
-    wait_without_spinning()
+    spin_briefly()
     return LightGBMPredictor(artifact.load(model_dir), available_threads(environment))

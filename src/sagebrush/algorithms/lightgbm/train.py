@@ -9,7 +9,7 @@ from sagebrush.algorithms.lightgbm import artifact
 from sagebrush.algorithms.lightgbm.artifact import PICKLE_NAME, TEXT_NAME, StoredModel
 from sagebrush.algorithms.lightgbm.boosting import BoostingPlan, Rows, boost, library_parameters
 from sagebrush.algorithms.lightgbm.distributed import network_parameters
-from sagebrush.algorithms.lightgbm.thread_waiting import wait_without_spinning
+from sagebrush.algorithms.lightgbm.thread_waiting import spin_briefly
 from sagebrush.algorithms.tabular.category_numbers import (
     Words,
     named_categories,
@@ -27,7 +27,7 @@ def train(context: TrainingContext, values: dict[str, Any]) -> None:
 
     Prints a line ``[round]\\tvalid_0's metric: value`` for each round.
     """
-    wait_without_spinning()
+    spin_briefly()
     group = connect(context.hosts, context.current_host, stop_requested=context.stop_requested)
     try:
         _train(context, values, group)

@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from sagebrush.algorithms.channels import DataStream
 from sagebrush.algorithms.errors import ClientError
-from sagebrush.algorithms.formats.lines import count_lines, read_line_blocks
-from sagebrush.algorithms.threads import available_threads
+from sagebrush.algorithms.formats.lines import read_line_blocks
+from sagebrush.algorithms.tabular.table_blocks import (
+    MISSING_CELLS,
+    Numbers,
+    ParsedBlock,
+    TextBlock,
+    arranged,
+    parse_block,
+)
+from sagebrush.algorithms.threads import available_threads, map_in_order
 
-BLOCK_BYTES = 1 << 23
+BLOCK_BYTES = 1 << 21
 SMALL_BODY_BYTES = 1 << 14
 MISSING = -1
 """The code of an empty cell in a categorical column."""
-
-_MISSING_CELLS = (
-    *("", "NA", "N/A", "#N/A", "<NA>", "n/a", "NaN", "nan", "-NaN", "-nan"),
-    *("null", "NULL", "None"),
-)
-"""What stands for a missing value, as pandas reads it."""
-
-Numbers = NDArray[np.float64]
 
 
 class CodedColumn(NamedTuple):
@@ -97,9 +97,7 @@ class TableReader:
 
     def read(self, streams: Iterable[DataStream]) -> Table:
         """The rows of all streams, one after the other; shape (0, 0) if there are none."""
-        for stream in streams:
-            with stream.open() as data:
-                self._read_stream(data, stream.name)
+        self._read_blocks(self._blocks_of(streams), available_threads())
         return self._table()
 
     def read_body(self, body: bytes, name: str) -> Table:
@@ -108,22 +106,43 @@ class TableReader:
             rows = _small_rows(body)
             if rows is not None and self._columns in (None, rows.shape[1]):
                 return Table(rows)
-        self._read_stream(io.BytesIO(body), name)
+        self._read_blocks(self._stream_blocks(io.BytesIO(body), name), threads=1)
         return self._table()
 
-    def _read_stream(self, data: BinaryIO, name: str) -> None:
-        rows = 0
+    def _blocks_of(self, streams: Iterable[DataStream]) -> Iterator[TextBlock]:
+        for stream in streams:
+            with stream.open() as data:
+                yield from self._stream_blocks(data, stream.name)
+
+    def _stream_blocks(self, data: BinaryIO, name: str) -> Iterator[TextBlock]:
+        is_first = True
         for block in read_line_blocks(data, BLOCK_BYTES):
-            if rows == 0:
+            if is_first:
                 block = block.removeprefix(b"\xef\xbb\xbf")
             if self._columns is None:
                 self._columns = self._width(block)
+            yield TextBlock(name, block, is_first)
+            is_first = False
+
+    def _read_blocks(self, blocks: Iterator[TextBlock], threads: int) -> None:
+        """Parse blocks at the same time and take them over in their order."""
+        rows = 0
+        for block, lines, parsed in map_in_order(self._parse, blocks, threads):
+            if block.is_first:
+                rows = 0
             if self._columns is not None:
-                self._append(block, name, rows)
-            rows += count_lines(block)
+                self._append(parsed or self._slowly_parsed(block, rows), block, rows)
+            rows += lines
+
+    def _parse(self, block: TextBlock) -> tuple[TextBlock, int, ParsedBlock | None]:
+        """The block, its number of lines, and its rows unless Arrow cannot read them."""
+        if self._columns is None:
+            return block, block.count_lines(), None
+        parsed = parse_block(block.text, self._columns, self._offset, self._categorical)
+        return block, block.count_lines(), parsed
 
     def _width(self, block: bytes) -> int | None:
-        first = next((line for line in _lines(block) if line), None)
+        first = _first_line(block)
         if first is None:
             return None
         width = len(_cells(first))
@@ -136,49 +155,23 @@ class TableReader:
             raise ClientError("The rows have a label and no features.")
         return width
 
-    def _append(self, block: bytes, name: str, rows_before: int) -> None:
-        cells = self._arrow_columns(block) or self._python_columns(block, name, rows_before)
-        if not cells:
+    def _append(self, parsed: ParsedBlock, block: TextBlock, rows_before: int) -> None:
+        if not len(parsed.numbers):
             return
-        numbers = np.empty((len(cells[0]), len(cells) - self._offset), np.float64)
-        for place, column in enumerate(cells):
-            if place in self._words:
-                self._codes[place].append(self._coded(place, column))
-                numbers[:, place - self._offset] = np.nan
-            elif place < self._offset:
-                labels = np.ascontiguousarray(column, np.float64)
-                self._check_labels(labels, block, name, rows_before)
-                self._labels.append(labels)
-            else:
-                numbers[:, place - self._offset] = column
-        if self._offset:
-            self._check_features(numbers, block, name, rows_before)
-        self._blocks.append(numbers)
+        for place, column in parsed.categories.items():
+            self._codes[place].append(self._coded(place, column))
+        if parsed.labels is not None:
+            self._check_labels(parsed.labels, block, rows_before)
+            self._labels.append(parsed.labels)
+            if parsed.has_infinite:
+                raise _infinite_cell(parsed.numbers, block, rows_before)
+        self._blocks.append(parsed.numbers)
 
-    def _arrow_columns(self, block: bytes) -> list[Any] | None:
-        """The block's columns as Arrow reads them; None if it cannot."""
-        import pyarrow as pa
-        import pyarrow.csv
-
-        pa.set_cpu_count(available_threads())
+    def _slowly_parsed(self, block: TextBlock, rows_before: int) -> ParsedBlock:
+        """The same by Python's reader, which knows the row of what is wrong."""
         assert self._columns is not None
-        names = [str(place) for place in range(self._columns)]
-        text = pa.dictionary(pa.int32(), pa.string())
-        types = {name: text if int(name) in self._words else pa.float64() for name in names}
-        try:
-            table = pa.csv.read_csv(
-                pa.BufferReader(block),
-                read_options=pa.csv.ReadOptions(column_names=names, block_size=len(block) + 1),
-                convert_options=pa.csv.ConvertOptions(
-                    column_types=types, null_values=list(_MISSING_CELLS), strings_can_be_null=True
-                ),
-            )
-        except pa.ArrowInvalid:
-            return None
-        return [
-            column.combine_chunks() if int(name) in self._words else column.to_numpy()
-            for name, column in zip(names, table.columns, strict=True)
-        ]
+        columns = self._python_columns(block.text, block.name, rows_before)
+        return arranged(columns, self._columns, self._offset, self._categorical)
 
     def _python_columns(self, block: bytes, name: str, rows_before: int) -> list[list[Any]]:
         """The same by Python's reader, which knows the row of what is wrong."""
@@ -207,17 +200,17 @@ class TableReader:
         codes: NDArray[np.int32] = lookup[column.indices.fill_null(len(lookup) - 1).to_numpy()]
         return codes
 
-    def _check_labels(self, labels: Numbers, block: bytes, name: str, rows_before: int) -> None:
+    def _check_labels(self, labels: Numbers, block: TextBlock, rows_before: int) -> None:
         wrong = ~np.isfinite(labels)
         if self._whole_labels:
             wrong |= labels != np.rint(labels)
         if wrong.any():
             first = int(wrong.argmax())
-            value, row = labels[first], _row_number(block, first, rows_before)
+            value, row = labels[first], _row_number(block.text, first, rows_before)
             if np.isnan(value):
-                raise _flaw(name, row, "its label is missing")
+                raise _flaw(block.name, row, "its label is missing")
             wanted = "a whole number" if np.isfinite(value) else "a finite number"
-            raise _flaw(name, row, f"its label {value} is not {wanted}")
+            raise _flaw(block.name, row, f"its label {value} is not {wanted}")
         negative = labels < 0
         if self._whole_labels and self.negative_label is None and negative.any():
             first = int(negative.argmax())
@@ -225,15 +218,8 @@ class TableReader:
                 f"its label {labels[first]:g} is no class; labels are whole numbers from 0 on, "
                 "or -1 and 1"
             )
-            self.negative_label = _flaw(name, _row_number(block, first, rows_before), reason)
-
-    def _check_features(self, numbers: Numbers, block: bytes, name: str, rows_before: int) -> None:
-        infinite = np.isinf(numbers)
-        if infinite.any():
-            first, feature = np.unravel_index(int(infinite.argmax()), infinite.shape)
-            row = _row_number(block, int(first), rows_before)
-            column = int(feature) + self._offset + 1
-            raise _flaw(name, row, f"column {column} holds {numbers[first, feature]}")
+            row = _row_number(block.text, first, rows_before)
+            self.negative_label = _flaw(block.name, row, reason)
 
     def _table(self) -> Table:
         numbers = _joined(self._blocks, self._columns, self._offset)
@@ -245,6 +231,15 @@ class TableReader:
             for place, codes in self._codes.items()
         }
         return Table(numbers, labels, categories)
+
+
+def _infinite_cell(numbers: Numbers, block: TextBlock, rows_before: int) -> ClientError:
+    """The error for the first infinite one among the features of labelled rows."""
+    infinite = np.isinf(numbers)
+    first, feature = np.unravel_index(int(infinite.argmax()), infinite.shape)
+    row = _row_number(block.text, int(first), rows_before)
+    # Columns are counted from 1, and the label is the first.
+    return _flaw(block.name, row, f"column {int(feature) + 2} holds {numbers[first, feature]}")
 
 
 def _joined(blocks: list[Numbers], columns: int | None, offset: int) -> Numbers:
@@ -276,6 +271,14 @@ def _small_rows(body: bytes) -> Numbers | None:
         return None
 
 
+def _first_line(block: bytes) -> str | None:
+    """The first line that is not empty."""
+    start = len(block) - len(block.lstrip(b"\r\n"))
+    end = block.find(b"\n", start)
+    lines = _lines(block[start:] if end < 0 else block[start:end])
+    return next((line for line in lines if line), None)
+
+
 def _lines(block: bytes) -> Iterator[str]:
     return iter(block.decode("utf-8", "replace").splitlines())
 
@@ -292,7 +295,7 @@ def _cells(line: str) -> list[str]:
 
 def _code(words: dict[str, int], cell: str) -> int:
     word = category_word(cell)
-    return MISSING if word in _MISSING_CELLS else words.setdefault(word, len(words))
+    return MISSING if word in MISSING_CELLS else words.setdefault(word, len(words))
 
 
 def category_word(cell: str) -> str:
@@ -305,7 +308,7 @@ def category_word(cell: str) -> str:
 
 
 def _number(cell: str, place: int, number: int, name: str) -> float:
-    if cell in _MISSING_CELLS:
+    if cell in MISSING_CELLS:
         return float("nan")
     try:
         if "_" in cell:

@@ -116,3 +116,20 @@ def test_rows_can_be_taken():
     table = read("1,a,2\n0,b,3\n1,a,4\n", categorical=(0,)).take(np.array([2, 1]))
     assert (table.labels.tolist(), words(table, 0)) == ([1, 0], ["a", "b"])
     assert table.numbers[:, 1].tolist() == [4, 3]
+
+
+def test_rows_of_many_blocks_and_files_keep_their_order(monkeypatch):
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
+    monkeypatch.setenv("SM_NUM_CPUS", "3")
+    lines = [f"{row},w{row % 7},{row / 3}\n" for row in range(500)]
+    table = read("".join(lines[:200]), "\n\n" * 40, "".join(lines[200:]), categorical=(0,))
+    assert table.labels.tolist() == list(range(500))
+    assert words(table, 0) == [f"w{row % 7}" for row in range(500)]
+    assert table.numbers[:, 1].tolist() == [row / 3 for row in range(500)]
+
+
+def test_the_first_flaw_is_named_however_many_blocks_are_read_at_once(monkeypatch):
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
+    monkeypatch.setenv("SM_NUM_CPUS", "3")
+    with pytest.raises(ClientError, match="row 151 of train/1: column 2 holds inf"):
+        read("1,2\n" * 90, "1,2\n" * 150 + "1,inf\n" + "1,2\n" * 16 + "1,x\n")
