@@ -1,10 +1,12 @@
 """CSV of numbers without a header to float32 arrays, parsed by Arrow."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
@@ -15,6 +17,10 @@ from sagebrush.algorithms.threads import available_threads
 
 BYTES_PER_COLUMN = 1 << 13
 SMALL_BODY_BYTES = 1 << 15
+
+_PLAIN = b"0123456789.,-+eE \r\n"
+# Of numbers spelt alike, JSON alone makes this one an integer, which has no sign of zero.
+_NEGATIVE_ZERO = re.compile(rb"-0(?![.\deE])")
 
 Delimiter = str | Callable[[str], str]
 
@@ -66,10 +72,27 @@ def _parse_small(body: bytes) -> NDArray[np.float32] | None:
     if b"_" in body:
         return None
     try:
+        if (plain := _parse_plain(body)) is not None:
+            return plain
         rows = [[float(cell) for cell in line.split(b",")] for line in body.split(b"\n") if line]
         return np.array(rows, np.float32) if rows else None
     except ValueError:
         return None
+
+
+def _parse_plain(body: bytes) -> NDArray[np.float32] | None:
+    """The rows of a text that is JSON but for its brackets, whose reader is ten times as fast.
+
+    None for a text with other characters or spellings, blank lines or ragged rows.
+    """
+    if body.translate(None, _PLAIN) or _NEGATIVE_ZERO.search(body):
+        return None
+    lines = body.removesuffix(b"\n").replace(b"\n", b"],[")
+    try:
+        rows = np.array(orjson.loads(b"[[%b]]" % lines), np.float32)
+    except ValueError:
+        return None
+    return rows if rows.size else None
 
 
 def _sized_blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -104,7 +127,8 @@ def _first_line(block: bytes) -> str:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
+    # A carriage return ends a line too, and inside a line the reader refuses it.
+    return next(csv.reader(line.split("\r", 1)[:1], delimiter=delimiter), [])
 
 
 class _BlockParser:

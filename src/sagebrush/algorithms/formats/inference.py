@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,13 +112,46 @@ def encode_response(
     if media.name == RECORDIO_PROTOBUF:
         return encode_outputs(outputs, passthrough), RECORDIO_PROTOBUF
     names = tuple(outputs)
-    rows = zip(*(np.asarray(column).tolist() for column in outputs.values()), strict=True)
+    columns = [np.asarray(column).tolist() for column in outputs.values()]
+    if all(len(column) == 1 for column in columns):
+        return encode_row(names, tuple([each for (each,) in columns]), media, collection=collection)
+    rows = zip(*columns, strict=True)
     if media.name == CSV:
         return "\n".join(_csv_row(row) for row in rows).encode(), CSV
     objects = [dict(zip(names, row, strict=True)) for row in rows]
     if media.name == JSON_LINES:
         return _json_lines(objects), JSON_LINES
     return json.dumps({collection: objects}).encode(), JSON
+
+
+def encode_row(
+    names: tuple[str, ...],
+    row: tuple[Any, ...],
+    media: MediaType,
+    *,
+    passthrough: Sequence[bytes] = (),
+    collection: str = "predictions",
+) -> tuple[bytes, str]:
+    """As `encode_response` for one row, given as Python's numbers and lists of numbers."""
+    if media.name == RECORDIO_PROTOBUF:
+        outputs = {name: np.array([value]) for name, value in zip(names, row, strict=True)}
+        return encode_outputs(outputs, passthrough), RECORDIO_PROTOBUF
+    if media.name == CSV:
+        return _csv_row(row).encode(), CSV
+    text = _json_object(names) % row
+    # Python and JSON spell numbers alike but for NaN and the infinities.
+    if "nan" in text or "inf" in text:
+        text = json.dumps(dict(zip(names, row, strict=True)))
+    if media.name == JSON_LINES:
+        return f"{text}\n".encode(), JSON_LINES
+    return f'{{"{collection}": [{text}]}}'.encode(), JSON
+
+
+@lru_cache(maxsize=256)
+def _json_object(names: tuple[str, ...]) -> str:
+    """A JSON object as a pattern for the values."""
+    members = ", ".join(f'"{name}": %r' for name in names)
+    return f"{{{members}}}"
 
 
 def _json_lines(objects: list[dict[str, Any]]) -> bytes:

@@ -60,10 +60,10 @@ def encode_outputs(outputs: Mapping[str, NDArray[Any]], passthrough: Sequence[by
     ``passthrough`` holds each row's encoded uid and metadata, if there are any.
     """
     columns = {name: np.asarray(column, "<f4") for name, column in outputs.items()}
-    columns = {name: column.reshape(len(column), -1) for name, column in columns.items()}
     rows = len(next(iter(columns.values())))
     if not rows:
         return b""
+    columns = {name: column.reshape(len(column), -1) for name, column in columns.items()}
     payloads = _output_payloads(columns, rows)
     if not passthrough:
         # All records are as long as the first one, so they are framed together.

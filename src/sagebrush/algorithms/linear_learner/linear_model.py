@@ -1,6 +1,7 @@
 """A trained linear model on raw rows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,16 @@ class LinearModel:
         """Scores (n, C) before any probability is taken, from raw rows (n, d), array or sparse."""
         return np.asarray(features @ self.weights.T, dtype=np.float64) + self.bias
 
+    def row_score(self, row: NDArray[np.float32]) -> float:
+        """The score of a raw row (d,) where C is 1: the same number as `raw_scores` of it alone."""
+        weights, bias = self._only_output
+        return float(weights.dot(row.astype(np.float64))) + bias
+
+    @cached_property
+    def _only_output(self) -> tuple[Doubles, float]:
+        (weights,), (bias,) = self.weights, self.bias
+        return np.ascontiguousarray(weights), float(bias)
+
 
 def probabilities(scores: Doubles, settings: Settings) -> Doubles:
     """What a response calls the score: a probability for logistic and softmax, else as it is."""
@@ -36,3 +47,11 @@ def probabilities(scores: Doubles, settings: Settings) -> Doubles:
     if settings.loss_name == "softmax_loss":
         return np.asarray(softmax_probabilities(scores))
     return scores
+
+
+def probability(score: float, settings: Settings) -> float:
+    """As `probabilities` for one score of a model that is not multiclass."""
+    if settings.loss_name != "logistic":
+        return score
+    # numpy's exponential, not the standard library's: they differ in the last bit.
+    return 1.0 / (1.0 + float(np.exp(-min(max(score, -87.0), 87.0))))

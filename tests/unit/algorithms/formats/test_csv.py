@@ -1,6 +1,7 @@
 """CSV of numbers: values as Python reads them, faults named by file and row."""
 
 import io
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats import csv
 from sagebrush.algorithms.formats.csv import parse_csv, read_csv_blocks
 
 NUMBERS = st.one_of(
@@ -102,3 +104,47 @@ def test_no_more_threads_are_used_than_the_job_has(monkeypatch):
     monkeypatch.setenv("SM_NUM_CPUS", "3")
     rows_of("1,2\n")
     assert pa.cpu_count() == 3
+
+
+CELLS = st.one_of(
+    NUMBERS,
+    st.floats().map(repr),
+    st.integers().map(str),
+    st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    st.sampled_from(["-0", "-0.0", "-0e5", "1e-05", "1e400", "-1e39", "1" * 400, "9" * 30]),
+    st.sampled_from(
+        ["1_0", "0x1", "01", "1.", "-", "", " ", "\t2", '"3"', "1\r", "1 2", "nan", "x"]
+    ),
+    st.sampled_from(["true", "null", "[1]", "1]", "[1", "\ufeff1", "\u0967", "1;2"]),
+)
+
+
+def outcome(body: bytes) -> tuple:
+    try:
+        with np.errstate(over="ignore"):
+            rows = parse_csv(body, "the request")
+    except ClientError as error:
+        return ("refused", str(error))
+    return rows.shape, rows.dtype, rows.tobytes()
+
+
+@given(
+    st.lists(st.lists(CELLS, max_size=4), max_size=3) | st.lists(st.lists(NUMBERS, max_size=4)),
+    st.sampled_from(["\n", "\r\n", "\n\n", "\r"]),
+    st.sampled_from(["", "\n", "\r\n", "\n\n", ",", " ", "\n "]),
+)
+@settings(max_examples=600, deadline=None)
+def test_plain_text_is_read_as_any_other(rows, newline, end):
+    body = (newline.join(",".join(row) for row in rows) + end).encode()
+    with mock.patch.object(csv, "_parse_plain", return_value=None):
+        expected = outcome(body)
+    assert outcome(body) == expected
+
+
+@pytest.mark.parametrize("body", [b"1,-2.5e3", b"1,-2.5e3\n", b"1, -2.5e3\r\n", b"-0.5,1e-05\n2,3"])
+def test_plain_text_takes_the_fast_way(body):
+    assert csv._parse_plain(body) is not None
+
+
+def test_a_quoted_line_may_end_with_a_carriage_return_alone():
+    assert parse_csv(b'"1",2\r"3",4\n', "x").tolist() == [[1, 2], [3, 4]]

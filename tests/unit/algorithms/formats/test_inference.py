@@ -10,7 +10,12 @@ from scipy import sparse
 from tests.unit.algorithms.formats import record_oracle as oracle
 
 from sagebrush.algorithms.errors import InferenceError
-from sagebrush.algorithms.formats.inference import choose_accept, decode_features, encode_response
+from sagebrush.algorithms.formats.inference import (
+    choose_accept,
+    decode_features,
+    encode_response,
+    encode_row,
+)
 from sagebrush.algorithms.formats.media_type import MediaType
 
 VALUES = [[1.5, 2.0, 0.0], [0.0, -3.0, 4.0]]
@@ -164,6 +169,41 @@ def test_answers_are_written_in_every_text_form(accept, expected):
     body, content_type = encode_response(outputs, choose_accept(accept))
     assert body.decode() == expected
     assert content_type == accept
+
+
+VALUE = st.integers() | st.floats() | st.lists(st.floats(), max_size=3)
+
+
+@given(st.lists(VALUE, min_size=1, max_size=3))
+def test_a_row_alone_is_written_as_json_is_everywhere(values):
+    """The standard library's encoder is the oracle."""
+    names = ("score", "predicted_label", "nanobot")[: len(values)]
+    expected = json.dumps(dict(zip(names, values, strict=True)))
+    body, _ = encode_row(names, tuple(values), MediaType("application/json"), collection="scores")
+    assert body.decode() == f'{{"scores": [{expected}]}}'
+    lines, _ = encode_row(names, tuple(values), MediaType("application/jsonlines"))
+    assert lines.decode() == f"{expected}\n"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["application/json", "application/jsonlines", "text/csv", "application/x-recordio-protobuf"],
+)
+def test_a_row_is_written_as_an_array_of_it(accept):
+    outputs = {"score": np.array([[0.5, 0.25]], np.float32), "predicted_label": np.array([1])}
+    media = choose_accept(accept)
+    found = encode_row(tuple(outputs), ([0.5, 0.25], 1), media, passthrough=[b"\x1a\x01a"])
+    assert found == encode_response(outputs, media, passthrough=[b"\x1a\x01a"])
+
+
+def test_no_rows_are_written_as_nothing_in_every_form():
+    for accept, expected in (
+        ("application/json", b'{"predictions": []}'),
+        ("application/jsonlines", b""),
+        ("text/csv", b""),
+        ("application/x-recordio-protobuf", b""),
+    ):
+        assert encode_response({"score": np.zeros(0)}, choose_accept(accept))[0] == expected
 
 
 SCALARS = (
