@@ -13,11 +13,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 from tests.e2e.endpoints.conftest import Hosting, archive
 from tests.e2e.hosting.steering import clock, control, crash
 
+from sagebrush.algorithms.linear_learner.artifact import write_model
+from sagebrush.algorithms.linear_learner.linear_model import LinearModel
+from sagebrush.algorithms.linear_learner.settings import Settings
 from sagebrush.launch import PrivateServer
 
 IDLE_S = 300
@@ -28,10 +32,12 @@ PROCESSES = "fleets/*/*/shim.lock"
 class Serverless(Hosting):
     """One account's serverless endpoint."""
 
-    def configure(self, name: str, at_most: int = 2, memory_mb: int = 1024, **more: Any) -> None:
+    def configure(
+        self, name: str, at_most: int = 2, memory_mb: int = 1024, model: str = "centre", **more: Any
+    ) -> None:
         """Create the configuration of a serverless endpoint."""
         config = {"MemorySizeInMB": memory_mb, "MaxConcurrency": at_most, **more}
-        variant = {"VariantName": "all", "ModelName": "centre", "ServerlessConfig": config}
+        variant = {"VariantName": "all", "ModelName": model, "ServerlessConfig": config}
         self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
 
     def create(self, name: str, at_most: int = 2, **more: Any) -> Any:
@@ -91,6 +97,14 @@ def until(holds: Callable[[], bool]) -> None:
 def processes(server: PrivateServer) -> int:
     """Return how many model servers run: those that have not ended hold a lock."""
     return sum(not (lock.parent / "exit.json").exists() for lock in server.data.glob(PROCESSES))
+
+
+def killed_for_memory(hosting: Hosting, name: str) -> int:
+    """Return how often an endpoint's log says so."""
+    events = hosting.client("logs").filter_log_events(
+        logGroupName=f"/aws/sagemaker/Endpoints/{name}", filterPattern='"more memory than it may"'
+    )["events"]
+    return len(events)
 
 
 @pytest.fixture(scope="module")
@@ -183,14 +197,38 @@ def test_a_killed_server_finds_its_processes_again(hosting: Serverless) -> None:
 
 
 def test_memory_is_really_limited(hosting: Serverless) -> None:
-    """A request of 3 MB as text needs more than that as numbers, but not more than there is."""
-    hosting.create("narrow")
-    assert hosting.ask("narrow") == 5.0
+    """Scores of a million rows for 1000 classes are 8 GB; the endpoint goes on afterwards."""
+    classes = np.ones((1000, 1))
+    path = hosting.server.data / "wide"
+    model = LinearModel(classes, np.zeros(1000), 0.5)
+    write_model(path, model, Settings(predictor_type="multiclass_classifier", num_classes=1000))
+    hosting.model("wide", archive({"model_algo-1": path.read_bytes()}), "linear-learner")
+    hosting.configure("narrow", at_most=1, model="wide")
+    hosting.sagemaker.create_endpoint(EndpointName="narrow", EndpointConfigName="narrow")
+    hosting.settled("narrow")
+    assert b"score" in hosting.invoke("narrow", b"1")["Body"]
     (spec,) = hosting.server.data.glob("fleets/*/1/spec.json")
-    limits = json.loads(spec.read_text("utf-8"))["limits"]
-    assert limits["memory_bytes"] == 1 << 30
+    assert json.loads(spec.read_text("utf-8"))["limits"]["memory_bytes"] == 1 << 30
+    with pytest.raises(ClientError) as caught:
+        hosting.invoke("narrow", b"1\n" * 1_000_000)
+    told = caught.value.response
+    assert told["Error"]["Code"] == "ModelError"
+    assert told["ResponseMetadata"]["HTTPStatusCode"] == 424
+    if told["OriginalStatusCode"] == 0:
+        assert told["OriginalMessage"].startswith(
+            "Amazon SageMaker could not get a response from the narrow endpoint."
+        )
+        # The request that killed a process is sent once more.
+        until(lambda: killed_for_memory(hosting, "narrow") == 2)
+    else:
+        # Where the machine has no control groups, the process itself gets no more memory.
+        assert told["OriginalStatusCode"] == 500
+    assert b"score" in hosting.invoke("narrow", b"1")["Body"]
+    assert hosting.sagemaker.describe_endpoint(EndpointName="narrow")["EndpointStatus"] == (
+        "InService"
+    )
     with pytest.raises(ClientError, match="larger than 4194304 bytes"):
-        hosting.invoke("narrow", b"1,1\n" * (1 << 20) + b"1")
+        hosting.invoke("narrow", b"1\n" * (1 << 21) + b"1")
 
 
 def test_serverless_becomes_instances_but_never_again(hosting: Serverless) -> None:

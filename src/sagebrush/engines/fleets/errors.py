@@ -41,6 +41,10 @@ class NobodyListensError(ServerLostError):
     """No connection came about, or an idle one had ended: nothing was worked on."""
 
 
+class NotLoadedError(ServerLostError):
+    """The server of many models has not the one that was wanted; the message says why."""
+
+
 class ServerTimeoutError(FleetError):
     """The model server did not answer in time."""
 

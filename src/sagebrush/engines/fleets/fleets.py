@@ -28,6 +28,8 @@ from sagebrush.run.supervisor import Supervisor
 
 _RESTART_PATIENCE_S = 10.0
 _RESTART_POLL_S = 0.01
+# A connection that was idle has ended at once when it is used; later, the request is to blame.
+_IDLE_END_S = 0.2
 # The longest an invocation may take, which a fleet that is retired waits for.
 _DRAIN_LIMIT_S = 60.0
 STOP_GRACE_S = 30.0
@@ -234,6 +236,7 @@ class Fleets:
         deadline = time.monotonic() + _RESTART_PATIENCE_S
         deaths = 0
         while True:
+            began = time.monotonic()
             try:
                 # Chosen anew every time: the address may lead to another fleet meanwhile.
                 if instance_key is None:
@@ -246,7 +249,7 @@ class Fleets:
                     raise
             except ServerLostError as error:
                 # That it died may not have been noticed yet.
-                deaths += not isinstance(error, NobodyListensError)
+                deaths += _is_death(error, time.monotonic() - began)
                 if deaths > 1 or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(_RESTART_POLL_S)
@@ -327,6 +330,11 @@ async def _asked(ask: Ask[_Answer], variant: Variant, instance: Instance) -> _An
     except FleetError as error:
         error.variant = variant
         raise
+
+
+def _is_death(error: ServerLostError, elapsed_s: float) -> bool:
+    """Whether a process ended over a request, and not before it came."""
+    return not isinstance(error, NobodyListensError) or elapsed_s > _IDLE_END_S
 
 
 async def _started(instance: Instance, variant: Variant, timeout_s: float) -> None:

@@ -10,8 +10,10 @@ from sagebrush.engines.fleets import (
     FleetError,
     NoSuchFleetError,
     NoSuchVariantError,
+    NotLoadedError,
     NotReadyError,
     OversizedRequestError,
+    ServerLostError,
     ServerTimeoutError,
     ThrottledError,
 )
@@ -23,6 +25,11 @@ _MAXIMUM_BODY_BYTES = 25 * 1024 * 1024
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container {container}. Review the"
     " latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+)
+_LOST = (
+    "Amazon SageMaker could not get a response from the {endpoint} endpoint. This can occur when"
+    " CPU or memory utilization is high. To check your utilization, see Amazon CloudWatch. To fix"
+    " this problem, use an instance type with more CPU capacity or memory."
 )
 
 
@@ -57,6 +64,8 @@ def no_answer(context: Context, request: dict[str, Any], error: FleetError) -> A
     text = str(error)
     if isinstance(error, ServerTimeoutError):
         text = _TIMED_OUT.format(container=error.container)
+    elif isinstance(error, ServerLostError) and not isinstance(error, NotLoadedError):
+        text = _LOST.format(endpoint=name)
     message = f'Received server error (0) from {error.container} with message "{text}"'
     return _model_error(context, request, 0, message, text)
 

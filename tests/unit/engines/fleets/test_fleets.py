@@ -200,6 +200,35 @@ def test_a_request_that_kills_every_server_is_refused_and_says_where(folder: Pat
     play(story())
 
 
+def test_a_request_that_kills_slowly_over_kept_connections_is_given_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every process answers pings first, so the connection that it dies over was idle before."""
+    monkeypatch.setattr(module, "_IDLE_END_S", 0.02)
+    asked = 0
+
+    async def fragile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ANSWER)
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        await asyncio.sleep(0.05)
+        scene.supervisor.alive[0].die()
+
+    async def story() -> None:
+        nonlocal scene
+        scene = Scene(folder)
+        scene.supervisor.converse = fragile
+        await scene.deploy("one", ("a", 1))
+        with pytest.raises(ServerLostError):
+            await scene.invoke()
+        assert asked == 2
+
+    scene: Any = None
+    play(story())
+
+
 def test_a_timeout_is_not_asked_again(folder: Path) -> None:
     asked = 0
 

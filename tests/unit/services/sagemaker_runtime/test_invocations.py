@@ -16,6 +16,7 @@ from sagebrush.engines.fleets import (
     NoSuchFleetError,
     NoSuchInstanceError,
     NoSuchVariantError,
+    NotLoadedError,
     NotReadyError,
     ServerLostError,
     ServerTimeoutError,
@@ -277,7 +278,8 @@ def test_a_refusal_of_the_model_is_told_in_full(
     ("trouble", "words"),
     [
         (ServerTimeoutError("x"), "Your invocation timed out while waiting for a response"),
-        (ServerLostError("the model server closed"), "the model server closed"),
+        (ServerLostError("gone"), "Amazon SageMaker could not get a response from the e endpoint."),
+        (NotLoadedError("no room for model a"), "no room for model a"),
     ],
 )
 def test_no_answer_at_all_is_a_model_error_and_counted(

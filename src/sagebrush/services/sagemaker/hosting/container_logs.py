@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sagebrush.engines.fleets import MEMBER_NAME, Place
+from sagebrush.run.records import read_exit
 from sagebrush.run.tail import Batch, follow, read_batch
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting.records import Resource
+
+_OUT_OF_MEMORY = "The model server has used more memory than it may, and was ended by the machine."
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,9 @@ class ServerLogs:
         path = directory / f"{MEMBER_NAME}.log"
         while (batch := read_batch(path, self._offset(path), ended=True)).lines:
             self._store(stream, path, batch)
+        record = read_exit(directory)
+        if record is not None and record.out_of_memory:
+            self.put(stream, [_OUT_OF_MEMORY])
         self._platform.db.execute("DELETE FROM sagemaker_hosting_logs WHERE path = ?", (str(path),))
 
     def put(self, stream: str, lines: Sequence[str]) -> None:

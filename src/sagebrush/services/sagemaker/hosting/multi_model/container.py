@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
-from sagebrush.engines.fleets import Answer, ModelServer, ServerLostError, compose
+from sagebrush.engines.fleets import Answer, ModelServer, NotLoadedError, compose
 from sagebrush.services.sagemaker.hosting.serving import MODELS_ROOT
 
 # How long a model may take to load (invoke-multi-model-endpoint.md).
@@ -36,7 +36,7 @@ class Container:
                 document = orjson.loads(answer.body)
                 names.update(model["modelName"] for model in document["models"])
             except (orjson.JSONDecodeError, TypeError, KeyError):
-                raise ServerLostError(
+                raise NotLoadedError(
                     f"the container does not list its models: status {answer.status}"
                 ) from None
             token = document.get("nextPageToken") or ""

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 from sagebrush.base.errors import ApiError, SagebrushError
-from sagebrush.engines.fleets import FleetError, ModelServer, ServerLostError
+from sagebrush.engines.fleets import FleetError, ModelServer, NotLoadedError, ServerLostError
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting.multi_model.container import LOAD_TIMEOUT_S, Container
 from sagebrush.services.sagemaker.hosting.multi_model.measures import Measures
@@ -135,7 +135,7 @@ class Shelf:
             async with asyncio.timeout(LOAD_TIMEOUT_S), self._room:
                 await self._load_in_turn(model)
         except TimeoutError:
-            raise ServerLostError(f"no room for model {model.target} was found in time") from None
+            raise NotLoadedError(f"no room for model {model.target} was found in time") from None
         finally:
             model.loading = None
             if not model.users and not model.is_loaded:
