@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sagebrush.algorithms.errors import ClientError
@@ -128,6 +128,10 @@ def outcome(body: bytes) -> tuple:
     return rows.shape, rows.dtype, rows.tobytes()
 
 
+@example([["true", "2"]], "\n", "")
+@example([['"1"', "2"]], "\n", "")
+@example([["null", "2"]], "\n", "")
+@example([["1]", "[2"]], "\n", "")
 @given(
     st.lists(st.lists(CELLS, max_size=4), max_size=3) | st.lists(st.lists(NUMBERS, max_size=4)),
     st.sampled_from(["\n", "\r\n", "\n\n", "\r"]),

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from tests.unit.algorithms.formats import record_oracle as oracle
@@ -174,6 +174,8 @@ def test_answers_are_written_in_every_text_form(accept, expected):
 VALUE = st.integers() | st.floats() | st.lists(st.floats(), max_size=3)
 
 
+@example([float("inf")])
+@example([0.5, [float("nan")]])
 @given(st.lists(VALUE, min_size=1, max_size=3))
 def test_a_row_alone_is_written_as_json_is_everywhere(values):
     """The standard library's encoder is the oracle."""
