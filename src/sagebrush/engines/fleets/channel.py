@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, overload
+from typing import NamedTuple, cast, overload
 
 import httptools
 
@@ -27,6 +27,8 @@ _TIMER_RESOLUTION_S = 0.002
 _FIRST_FINAL_STATUS = 200
 _BODILESS = frozenset({204, 304})
 _MAXIMUM_ADDRESS_BYTES = 107
+_REMEMBERED_HEADS = 256
+_REMEMBERED_HEAD_BYTES = 1024
 
 # A request: all of it, or its head and a view of its body.
 Message = bytes | tuple[bytes, memoryview]
@@ -37,8 +39,20 @@ class Answer:
     """What a model server answered; header names are lower case."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
+
+
+class _Head(NamedTuple):
+    """What the head of an answer says whose body has a stated length, on a kept connection."""
+
+    status: int
+    headers: Mapping[str, str]
+    length: int
+
+
+# Heads by their bytes: a model server writes few, again and again.
+_heads: dict[bytes, _Head] = {}
 
 
 class Channel(asyncio.Protocol):
@@ -48,7 +62,8 @@ class Channel(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Answer] | None = None
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        # None until the answer to the request under way turns out to need one.
+        self._parser: httptools.HttpResponseParser | None = None
         self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
         self._until_close = False
@@ -79,10 +94,40 @@ class Channel(asyncio.Protocol):
         if self._answer is None or self._answer.done():
             self._break_off("the model server sent what nobody asked for")
             return
+        if self._parser is None:
+            if self._take_known(data):
+                return
+            self._parser = httptools.HttpResponseParser(self)
+            begins = True
+        else:
+            begins = False
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._break_off(f"the model server's answer is not valid HTTP: {error}")
+            return
+        if begins and self._answer.done():
+            self._remember(data)
+
+    def _take_known(self, data: bytes) -> bool:
+        """Resolve the request if this is a whole answer that begins with a head seen before."""
+        end = data.find(b"\r\n\r\n") + 4
+        known = _heads.get(data[:end])
+        if known is None or known.length != len(data) - end:
+            return False
+        self._answered += 1
+        assert self._answer is not None
+        self._answer.set_result(Answer(known.status, known.headers, data[end:]))
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Keep the head of an answer that came in one piece and leaves the connection usable."""
+        end = data.find(b"\r\n\r\n") + 4
+        length = self._headers.get("content-length", "")
+        if self.reusable and end <= _REMEMBERED_HEAD_BYTES and length == str(len(data) - end):
+            if len(_heads) >= _REMEMBERED_HEADS:
+                _heads.clear()
+            _heads[data[:end]] = _Head(self._status, self._headers, int(length))
 
     def on_message_begin(self) -> None:
         """Notice a second answer to one request: which is whose could not be told any more."""
@@ -99,7 +144,7 @@ class Channel(asyncio.Protocol):
         self._until_close = (
             "content-length" not in headers
             and "transfer-encoding" not in headers
-            and self._parser.get_status_code() not in _BODILESS
+            and self._status not in _BODILESS
         )
 
     def on_body(self, body: bytes) -> None:
@@ -108,10 +153,10 @@ class Channel(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Resolve the request with the whole answer; informational ones only precede it."""
-        if self._parser.get_status_code() < _FIRST_FINAL_STATUS:
+        if self._status < _FIRST_FINAL_STATUS:
             self._headers = {}
             return
-        if not self._parser.should_keep_alive():
+        if self._parser is not None and not self._parser.should_keep_alive():
             self.reusable = False
         self._resolve()
 
@@ -125,7 +170,7 @@ class Channel(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise NobodyListensError("the model server closed the connection")
         if self._answered:
-            self._parser = httptools.HttpResponseParser(self)
+            self._parser = None
             self._headers = {}
             self._chunks = []
         answer: asyncio.Future[Answer] = self._loop.create_future()
@@ -141,6 +186,11 @@ class Channel(asyncio.Protocol):
             if not answer.done() or answer.cancelled():
                 self.reusable = False
             self._answer = None
+
+    @property
+    def _status(self) -> int:
+        assert self._parser is not None
+        return self._parser.get_status_code()
 
     def close(self) -> None:
         """Close the connection."""
@@ -171,7 +221,7 @@ class Channel(asyncio.Protocol):
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._answered += 1
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, body))
+            self._answer.set_result(Answer(self._status, self._headers, body))
 
     def _expire(self) -> None:
         self._timer = None

@@ -388,3 +388,89 @@ def test_every_request_of_a_connection_has_its_own_time(folder: Path) -> None:
             await pool.request(PING, 0.01)
 
     talk(folder, converse, story)
+
+
+def saying_again(answers: list[list[bytes]]) -> Converse:
+    """A server that answers the requests of a connection one after the other, in these pieces."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for pieces in answers:
+            await reader.readuntil(b"\r\n\r\n")
+            for piece in pieces:
+                writer.write(piece)
+                await asyncio.sleep(0)
+        await reader.read()
+
+    return converse
+
+
+def said(body: bytes, *headers: bytes, status: int = 200) -> bytes:
+    lines = [b"HTTP/1.1 %d Said" % status, *headers, b"Content-Length: %d" % len(body)]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    bodies=st.lists(st.sampled_from([b"", b"one", b"two", b"\r\n\r\n", b"longer"]), min_size=2),
+    cut=st.integers(0, 60),
+)
+def test_heads_seen_before_mean_what_they_meant(
+    folder: Path, bodies: list[bytes], cut: int
+) -> None:
+    answers = [said(body, b"X-One: 1") for body in bodies]
+    pieces = [[each] for each in answers]
+    pieces[-1] = [answers[-1][:cut], answers[-1][cut:]]
+
+    async def story(pool: ChannelPool) -> list[Answer]:
+        return [await pool.request(PING, 10.0) for _ in bodies]
+
+    found = talk(folder, saying_again(pieces), story)
+    assert [(each.status, each.body) for each in found] == [(200, body) for body in bodies]
+    assert {each.headers["x-one"] for each in found} == {"1"}
+
+
+def test_a_known_head_with_too_short_a_body_is_waited_for(folder: Path) -> None:
+    whole = said(b"whole")
+
+    async def story(pool: ChannelPool) -> bytes:
+        await pool.request(PING, 10.0)
+        return (await pool.request(PING, 10.0)).body
+
+    assert talk(folder, saying_again([[whole], [whole[:-2], whole[-2:]]]), story) == b"whole"
+
+
+def test_a_known_head_with_too_long_a_body_ends_the_connection(folder: Path) -> None:
+    connections = 0
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await saying_again([[said(b"ok")], [said(b"ok") + b"more"]])(reader, writer)
+
+    async def story(pool: ChannelPool) -> list[bytes]:
+        return [(await pool.request(PING, 10.0)).body for _ in range(3)]
+
+    assert talk(folder, converse, story) == [b"ok"] * 3
+    assert connections == 2
+
+
+def test_a_known_head_that_nobody_asked_for_ends_the_connection(folder: Path) -> None:
+    connections = 0
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said(b"ok"))
+        if connections == 1:
+            await asyncio.sleep(0.01)
+            writer.write(said(b"no"))
+        await reader.read()
+
+    async def story(pool: ChannelPool) -> bytes:
+        await pool.request(PING, 10.0)
+        await asyncio.sleep(0.05)
+        return (await pool.request(PING, 10.0)).body
+
+    assert talk(folder, converse, story) == b"ok"
+    assert connections == 2
