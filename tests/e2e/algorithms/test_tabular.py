@@ -54,3 +54,19 @@ def test_the_plain_repository(run_program: Any, algorithm: str) -> None:
     assert found["labels"] == [0, 1]
     assert found["hosts"] == (2 if algorithm == "lightgbm" else 1)
     assert "No data was found" in found["refusal"]
+
+
+@pytest.mark.parametrize("algorithm", ["lightgbm", "catboost"])
+def test_a_stopped_job_leaves_a_model_that_serves(run_program: Any, algorithm: str) -> None:
+    found = run_program("sdk-v2", str(PROGRAMS / "tabular_stop_boto3.py"), ALGORITHM=algorithm)
+    assert found["status"] == "Stopped"
+    assert found["secondary"][-3:] == ["Stopping", "Uploading", "Stopped"]
+    predicted, truth = np.array(found["predicted"]), np.array(found["truth"])
+    assert np.mean((predicted - truth) ** 2) < 0.8 * np.var(truth)
+    for refusal, parameter in (
+        ("script", "sagemaker_program"),
+        ("folder", "sagemaker_submit_directory"),
+    ):
+        assert found[refusal]["Code"] == "ValidationException"
+        assert f"Script mode (hyperparameter {parameter})" in found[refusal]["Message"]
+    assert found["jobs"] == [f"{algorithm}-stopped"]

@@ -9,8 +9,8 @@ from sagebrush.algorithms.card import Card
 from sagebrush.services.sagemaker import faults
 from sagebrush.services.sagemaker.jumpstart import key_in_bucket
 
-_SCRIPT_PARAMETER = "sagemaker_program"
 _SCRIPT_FOLDER_PARAMETER = "sagemaker_submit_directory"
+_SCRIPT_PARAMETERS = ("sagemaker_program", _SCRIPT_FOLDER_PARAMETER)
 
 
 def training_image(request: dict[str, Any]) -> ResolvedImage:
@@ -38,8 +38,9 @@ def training_image(request: dict[str, Any]) -> ResolvedImage:
         )
     found = resolved(image)
     hyperparameters = request.get("HyperParameters", {})
-    if _SCRIPT_PARAMETER in hyperparameters and not _brings_script(found.card, hyperparameters):
-        raise faults.unsupported(f"Script mode (hyperparameter {_SCRIPT_PARAMETER})")
+    asked = [name for name in _SCRIPT_PARAMETERS if name in hyperparameters]
+    if asked and not _brings_script(found.card, hyperparameters):
+        raise faults.unsupported(f"Script mode (hyperparameter {asked[0]})")
     return found
 
 

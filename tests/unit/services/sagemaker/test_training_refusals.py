@@ -31,6 +31,10 @@ _SPECIFICATION = {"TrainingImage": KMEANS, "TrainingInputMode": "File"}
         ),
         ({"HyperParameters": {"sagemaker_program": "t.py"}}, "Script mode"),
         (
+            {"HyperParameters": {"sagemaker_submit_directory": "s3://b/code.tar.gz"}},
+            "sagemaker_submit_directory",
+        ),
+        (
             {
                 "AlgorithmSpecification": {
                     **_SPECIFICATION,
