@@ -15,6 +15,7 @@ from sagebrush.services.sagemaker.capacity import require_instances
 from sagebrush.services.sagemaker.hosting.container_logs import ContainerLogs
 from sagebrush.services.sagemaker.hosting.containers import is_multi_model
 from sagebrush.services.sagemaker.hosting.model_data import lay_out_model
+from sagebrush.services.sagemaker.hosting.multi_model.counts import counts_of
 from sagebrush.services.sagemaker.hosting.multi_model.models import VariantModels
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.serverless import (
@@ -144,6 +145,8 @@ def _served(
     for key, given in zip(container_keys(item), item["containers"], strict=True):
         many = is_multi_model(given)
         models = VariantModels(platform, scope, item["variant"], given, key) if many else None
+        if many:
+            counts_of(platform).watch()
         containers.append(ServedContainer(key, key or SOLE_CONTAINER, given, models))
     return Served(
         endpoint.account,

@@ -481,3 +481,38 @@ def test_a_model_stays_on_its_instance_and_spreads_under_load(scene: Scene) -> N
     assert scene.models.choose(variant, one, "a") is two
     scene.containers[1].healthy = False
     assert scene.models.choose(variant, three, "a") is three
+
+
+def test_a_count_is_told_for_each_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, float]] = []
+    platform, now = scene.server.platform, [60_000.0]
+    monkeypatch.setattr(platform.clock, "now", lambda: now[0])
+    monkeypatch.setattr(
+        platform.metrics,
+        "put",
+        lambda *place: told.extend((int(d.timestamp // 60) - 1000, d.value) for d in place[3]),
+    )
+    for name in "ab":
+        scene.put(name)
+    (instance,) = scene.variant(room=1).instances
+    (container,) = scene.containers
+
+    async def story() -> None:
+        scene.models.tell_count(instance)
+        assert told == []  # it is not known yet
+        while not told:
+            await asyncio.sleep(0)
+        now[0] += 119  # into minute 1
+        await scene.ask(instance, "a")
+        now[0] += 62  # into minute 3
+        scene.models.tell_count(instance)
+        container.healthy = False
+        now[0] += 120
+        scene.models.tell_count(instance)
+        container.healthy = True
+        now[0] += 60
+        scene.models.tell_count(instance)
+        scene.models.tell_count(instance)
+
+    play(scene, story())
+    assert told == [(0, 0), (1, 0), (2, 1), (3, 1), (6, 1)]

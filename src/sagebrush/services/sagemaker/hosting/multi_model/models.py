@@ -76,6 +76,10 @@ class VariantModels:
         finally:
             shelf.give_back(taken)
 
+    def tell_count(self, instance: Instance) -> None:
+        """Tell how many models an instance has loaded, for each minute that was not told yet."""
+        self._shelf(instance).tell_count()
+
     def _shelf(self, instance: Instance) -> Shelf:
         server = instance.servers[self._key]
         shelf = self._shelves.get(instance.key)

@@ -55,6 +55,7 @@ class Shelf:
         # By name, the least recently used first.
         self._models: dict[str, Model] = {}
         self._incarnation = 0
+        self._asking = False
         # One at a time decides what has to go for what.
         self._room = asyncio.Lock()
         self._freed = asyncio.Event()
@@ -68,6 +69,16 @@ class Shelf:
     def loaded_count(self) -> int:
         """How many models are loaded."""
         return sum(model.is_loaded for model in self._models.values())
+
+    def tell_count(self) -> None:
+        """Tell how many models are loaded; a process not talked to yet is asked first."""
+        if not self.server.healthy:
+            self._measures.uncounted()
+        elif self._incarnation == self.server.incarnation:
+            self._measures.counted(self.loaded_count)
+        elif not self._asking:
+            self._asking = True
+            self._platform.spawn(self._ask_what_is_loaded(), "asking what models are loaded")
 
     async def take(self, target: str) -> Model:
         """Return a model once it is loaded; it stays until it is given back.
@@ -90,7 +101,7 @@ class Shelf:
         except BaseException:
             self.give_back(model)
             raise
-        self._measures.taken(self.loaded_count, time.perf_counter() - began, was_loaded=was_loaded)
+        self._measures.taken(time.perf_counter() - began, was_loaded=was_loaded)
         return model
 
     def give_back(self, model: Model) -> None:
@@ -149,6 +160,7 @@ class Shelf:
             if answer.status in (200, _CONFLICT):
                 if incarnation != self.server.incarnation:
                     raise ServerLostError("the model server was replaced")
+                self._measures.counted(self.loaded_count)
                 model.is_loaded = True
                 self._measures.loaded(time.perf_counter() - began)
                 return
@@ -170,6 +182,7 @@ class Shelf:
 
     async def _unload(self, model: Model) -> None:
         began = time.perf_counter()
+        self._measures.counted(self.loaded_count)
         # Before the container is told: who comes now must wait for it to be loaded again.
         model.is_loaded = False
         if self._models.get(model.name) is model:
@@ -211,6 +224,15 @@ class Shelf:
                 # What requests call it does not matter: it can be used, and unloaded.
                 self._models[name] = Model(name, name, is_loaded=True)
             self._incarnation = incarnation
+            self._measures.counted(self.loaded_count)
+
+    async def _ask_what_is_loaded(self) -> None:
+        try:
+            await self._catch_up()
+        except ServerLostError as error:
+            _log.info("it is not known what %s has loaded: %s", self.server.folder, error)
+        finally:
+            self._asking = False
 
 
 def _take_note(task: asyncio.Task[None]) -> None:
