@@ -190,7 +190,8 @@ class Channel(asyncio.Protocol):
     @property
     def _status(self) -> int:
         assert self._parser is not None
-        return self._parser.get_status_code()
+        status: int = self._parser.get_status_code()
+        return status
 
     def close(self) -> None:
         """Close the connection."""
