@@ -80,6 +80,8 @@ def _model(arrays: dict[str, NDArray[Any]]) -> StoredModel:
     for kind in ("entity", "prefix"):
         if arrays[f"{kind}_keys"].shape[0] != arrays[f"{kind}_vectors"].shape[0]:
             raise ValueError(f"it has another number of {kind} keys than of vectors")
+    if int(arrays["num_entity_vectors"]) < 1:
+        raise ValueError("it has room for no entity")
     layers = []
     for index in range(int(arrays["num_ip_encoder_layers"])):
         start = f"layer_{index}_"

@@ -130,12 +130,14 @@ class Layer:
             square += (1 - adam.beta_2) * (slope * slope - square)
             values -= np.float32(adam.rate) * mean / (np.sqrt(square) + adam.epsilon)
 
-    def apply(self, inputs: Doubles) -> Doubles:
-        """The outputs with the running statistics, in double precision: for prediction."""
-        product = inputs @ self.weight.T.astype(np.float64)
-        scale = self.gain / np.sqrt(self.running_variance + VARIANCE_FLOOR)
-        raised = (product - self.running_mean) * scale + self.shift
-        return np.asarray(inputs + np.maximum(raised, 0.0))
+    def fixed(self) -> "FixedLayer":
+        """The layer with the running statistics, in double precision: for prediction."""
+        return FixedLayer(
+            self.weight.T.astype(np.float64),
+            self.running_mean.copy(),
+            self.gain / np.sqrt(self.running_variance + VARIANCE_FLOOR),
+            self.shift.astype(np.float64),
+        )
 
     @classmethod
     def restored(cls, arrays: dict[str, NDArray[Any]]) -> "Layer":
@@ -157,6 +159,25 @@ class Layer:
             "running_mean": self.running_mean,
             "running_variance": self.running_variance,
         }
+
+
+class FixedLayer(NamedTuple):
+    """A layer that learns no more: ``weight`` (inputs, outputs), the others (width,)."""
+
+    weight: Doubles
+    mean: Doubles
+    scale: Doubles
+    shift: Doubles
+
+    def apply(self, inputs: Doubles) -> Doubles:
+        """The outputs, (rows, width)."""
+        raised: Doubles = inputs.dot(self.weight)
+        raised -= self.mean
+        raised *= self.scale
+        raised += self.shift
+        np.maximum(raised, 0.0, out=raised)
+        raised += inputs
+        return raised
 
 
 class _Sums:
@@ -219,5 +240,5 @@ class Encoder:
     def apply(self, inputs: Doubles) -> Doubles:
         """Embeddings for prediction, (rows, width)."""
         for layer in self.layers:
-            inputs = layer.apply(inputs)
+            inputs = layer.fixed().apply(inputs)
         return inputs

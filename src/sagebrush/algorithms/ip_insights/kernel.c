@@ -135,6 +135,52 @@ void gather_sums(const float *restrict table, int64_t width, const int32_t *rest
     }
 }
 
+/* What prediction needs of a model, for one pair at a time. */
+typedef struct {
+    const uint64_t *entity_keys, *prefix_keys;
+    const int32_t *entity_rows, *prefix_rows;
+    uint64_t entity_mask, prefix_mask;
+    const float *entity_weights, *prefix_weights;
+    int64_t entities_used, entity_limit;
+    const int32_t *lengths;
+    int64_t levels, width;
+} Tables;
+
+static inline void add_row(float *restrict sum, const float *restrict table, int64_t row,
+                           int64_t width) {
+    const float *restrict from = table + row * width;
+    for (int64_t column = 0; column < width; column++) sum[column] += from[column];
+}
+
+/* The vectors of a packed pair, as find_entities, find_prefixes and gather_sums give them: out is
+   the entity's, zero for one that is not known, then the address's before the encoder, and has
+   room for a third. */
+void embed_pair(const Tables *tables, uint64_t packed, double *restrict out) {
+    const int64_t width = tables->width;
+    const uint32_t entity = (uint32_t)(packed >> 32), address = (uint32_t)packed;
+    int32_t found;
+    find_entities(&entity, 1, tables->entity_keys, tables->entity_rows, tables->entity_mask,
+                  tables->entities_used, tables->entity_limit, &found);
+    if (found == MISSING) {
+        memset(out, 0, (size_t)width * sizeof(double));
+    } else {
+        const float *restrict from = tables->entity_weights + (int64_t)found * width;
+        for (int64_t column = 0; column < width; column++) out[column] = from[column];
+    }
+    float *restrict sum = (float *)(out + 2 * width);
+    memset(sum, 0, (size_t)width * sizeof(float));
+    for (int octet = 0; octet < 4; octet++)
+        add_row(sum, tables->prefix_weights, octet * 256 + (address >> (24 - 8 * octet) & 255),
+                width);
+    for (int64_t level = 0; level < tables->levels; level++) {
+        const int32_t row = find_row(prefix_key(address, tables->lengths[level]),
+                                     tables->prefix_keys, tables->prefix_rows, tables->prefix_mask);
+        if (row == MISSING) break;
+        add_row(sum, tables->prefix_weights, row, width);
+    }
+    for (int64_t column = 0; column < width; column++) out[width + column] = sum[column];
+}
+
 static inline float dot(const float *restrict a, const float *restrict b, int64_t width) {
     float sum = 0.0f;
     for (int64_t column = 0; column < width; column++) sum += a[column] * b[column];

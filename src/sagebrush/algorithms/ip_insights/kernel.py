@@ -13,6 +13,20 @@ _WORD = ctypes.c_uint64
 _REAL = ctypes.c_float
 
 
+class Tables(ctypes.Structure):
+    """The C structure of what prediction needs of a model: addresses of arrays, and sizes."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("entity_keys", "prefix_keys")),
+        *((name, ctypes.c_void_p) for name in ("entity_rows", "prefix_rows")),
+        *((name, _WORD) for name in ("entity_mask", "prefix_mask")),
+        *((name, ctypes.c_void_p) for name in ("entity_weights", "prefix_weights")),
+        *((name, _SIZE) for name in ("entities_used", "entity_limit")),
+        ("lengths", ctypes.c_void_p),
+        *((name, _SIZE) for name in ("levels", "width")),
+    )
+
+
 @cache
 def kernel() -> ctypes.CDLL:
     """The library with typed functions; arrays of another type or layout raise ArgumentError."""
@@ -30,6 +44,8 @@ _RESULTS: dict[str, Any] = {
     "admit_entities": _SIZE,
     "admit_prefixes": _SIZE,
     "group_rows": _SIZE,
+    "hash_entity": ctypes.c_uint32,
+    "read_pair": _WORD,
 }
 
 
@@ -44,6 +60,9 @@ def _signatures() -> dict[str, list[Any]]:
     span = [_SIZE, _SIZE]
     return {
         "parse_pairs": [text, _SIZE, names_out, names_out, sizes_out],
+        "read_pair": [ctypes.c_char_p, _SIZE],
+        "hash_entity": [ctypes.c_char_p, _SIZE],
+        "embed_pair": [ctypes.POINTER(Tables), _WORD, ctypes.c_void_p],
         "hash_entities": [text, sizes, _SIZE, names_out],
         "rebuild_table": [words, _SIZE, words_out, rows_out, _WORD],
         "find_entities": [names, _SIZE, words, rows, _WORD, *span, rows_out],

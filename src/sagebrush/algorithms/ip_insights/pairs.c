@@ -140,6 +140,23 @@ void parse_pairs(const uint8_t *restrict text, int64_t length, uint32_t *restric
     report[PAIRS] = pairs;
 }
 
+/* The packed pair of a text that is one line and a pair; UINT64_MAX for any other text, and for
+   the one pair of that number. */
+uint64_t read_pair(const uint8_t *text, int64_t length) {
+    const uint8_t *found = memchr(text, '\n', (size_t)length);
+    if (found && found - text != length - 1) return UINT64_MAX;
+    uint32_t entity, address;
+    int64_t report[RAGGED_FIELDS + 1];
+    parse_pairs(text, length, &entity, &address, report);
+    return report[PAIRS] == 1 ? (uint64_t)entity << 32 | address : UINT64_MAX;
+}
+
+uint32_t hash_entity(const uint8_t *text, int64_t length) {
+    Hash hash = hash_begin();
+    for (int64_t at = 0; at < length; at++) hash_byte(&hash, text[at]);
+    return hash_end(&hash);
+}
+
 /* The entities that lie one after the other in `text`, each ending at its offset. */
 void hash_entities(const uint8_t *restrict text, const int64_t *restrict ends, int64_t count,
                    uint32_t *restrict entities) {

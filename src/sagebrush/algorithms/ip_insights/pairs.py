@@ -128,6 +128,13 @@ def pack(entities: Names, addresses: Names) -> Packed:
     return np.asarray(entities.astype(np.uint64) << np.uint64(32) | addresses)
 
 
+def pack_pair(entity: str, address: Any) -> Packed:
+    """The same, shape (1,), of one pair as `hash_entities` and `parse_addresses` read it."""
+    text = entity.encode("utf-8", "surrogatepass")
+    name: int = kernel().hash_entity(text, len(text))
+    return np.array([name << 32 | _address(address)], np.uint64)
+
+
 def unpack(packed: Packed) -> tuple[Names, Names]:
     """The entities and the addresses of packed pairs."""
     return (packed >> np.uint64(32)).astype(np.uint32), packed.astype(np.uint32)

@@ -13,13 +13,15 @@ import numpy as np
 import orjson
 
 from sagebrush.algorithms.errors import ClientError, InferenceError
-from sagebrush.algorithms.formats.inference import choose_accept, encode_response
+from sagebrush.algorithms.formats.inference import choose_accept, encode_response, encode_row
 from sagebrush.algorithms.formats.media_type import MediaType
+from sagebrush.algorithms.ip_insights.lone_pair import LonePair, read_pair
 from sagebrush.algorithms.ip_insights.model import IPInsights
 from sagebrush.algorithms.ip_insights.pairs import (
     Packed,
     hash_entities,
     pack,
+    pack_pair,
     parse_addresses,
     parse_pairs,
 )
@@ -34,12 +36,13 @@ class IPInsightsPredictor:
 
     def __init__(self, model: IPInsights) -> None:
         self._model = model
+        self._lone_pair = LonePair(model)
 
     def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         """The answer to a request body; see `predictor.Predictor`."""
         choose_accept(accept, offered=ACCEPTS)
         pairs = self.rows_of(body, content_type)
-        return self.answer_of(pairs, self._model.embeddings(pairs), accept)
+        return self.answer_of(pairs, self._embeddings(pairs), accept)
 
     def rows_of(self, body: bytes, content_type: str) -> Packed:
         """The pairs of a request body; InferenceError as `invoke`."""
@@ -47,7 +50,7 @@ class IPInsightsPredictor:
 
     def predictions_of(self, parts: Sequence[Packed]) -> list[tuple[Any, Any]]:
         """Both vectors of each request's pairs."""
-        entities, addresses = self._model.embeddings(np.concatenate(parts))
+        entities, addresses = self._embeddings(np.concatenate(parts))
         edges = list(accumulate((len(part) for part in parts), initial=0))
         return [(entities[start:end], addresses[start:end]) for start, end in pairwise(edges)]
 
@@ -60,10 +63,18 @@ class IPInsightsPredictor:
         """The response to a request whose pairs have these vectors; InferenceError as `invoke`."""
         media = choose_accept(accept, offered=ACCEPTS)
         entities, addresses = predictions
-        outputs = {"dot_product": np.einsum("ij,ij->i", entities, addresses)}
+        dot_products = np.einsum("ij,ij->i", entities, addresses)
+        if len(dot_products) == 1 and not media.flag("verbose"):
+            return encode_row(("dot_product",), (float(dot_products[0]),), media)
+        outputs = {"dot_product": dot_products}
         if media.flag("verbose"):
             outputs |= {"entity_embedding": entities, "ip_embedding": addresses}
         return encode_response(outputs, media)
+
+    def _embeddings(self, pairs: Packed) -> tuple[Any, Any]:
+        if len(pairs) == 1:
+            return self._lone_pair.embeddings(int(pairs[0]))
+        return self._model.embeddings(pairs)
 
 
 def load(model_dir: Path, environment: Mapping[str, str]) -> IPInsightsPredictor:  # noqa: ARG001
@@ -89,6 +100,8 @@ def decode_pairs(body: bytes, content_type: str) -> Packed:
 
 
 def _from_csv(body: bytes) -> Packed:
+    if (pair := read_pair(body)) is not None:
+        return pair
     pairs = parse_pairs(body, "the request")
     if pairs.dropped:
         raise ValueError(
@@ -101,6 +114,9 @@ def _from_csv(body: bytes) -> Packed:
 
 def _from_instances(body: bytes, kind: str) -> Packed:
     rows = [_features(each) for each in (_lines(body) if kind == JSON_LINES else _listed(body))]
+    if len(rows) == 1:
+        ((entity, address),) = rows
+        return pack_pair(str(entity), address)
     entities = hash_entities(str(entity) for entity, _ in rows)
     return pack(entities, parse_addresses(address for _, address in rows))
 

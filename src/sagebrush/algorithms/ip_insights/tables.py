@@ -112,6 +112,11 @@ class RowTable:
         spread(part, rows.shape[0])
 
     @property
+    def slots(self) -> tuple[Keys, Rows]:
+        """The hash table: keys and the rows they stand for, a power of two of each."""
+        return self._keys, self._rows
+
+    @property
     def _mask(self) -> int:
         return int(self._keys.shape[0]) - 1
 
@@ -131,14 +136,14 @@ class EntityTable(RowTable):
 
     def __init__(self, width: int, limit: int) -> None:
         super().__init__(width)
-        self._limit = limit
+        self.limit = limit
 
     def admit(self, entities: Names) -> None:
         """Give the entities that have none a row, while there are any."""
-        self.reserve(min(entities.shape[0], self._limit - self.used))
+        self.reserve(min(entities.shape[0], self.limit - self.used))
         self.used = kernel().admit_entities(
             *(entities, entities.shape[0], self._keys, self._rows, self._mask),
-            *(self.row_keys, self.used, self._limit),
+            *(self.row_keys, self.used, self.limit),
         )
 
     def find(self, entities: Names) -> Rows:
@@ -146,7 +151,7 @@ class EntityTable(RowTable):
         rows = np.empty(entities.shape[0], np.int32)
         kernel().find_entities(
             *(entities, entities.shape[0], self._keys, self._rows, self._mask),
-            *(self.used, self._limit, rows),
+            *(self.used, self.limit, rows),
         )
         return rows
 

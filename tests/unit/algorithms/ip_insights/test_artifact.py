@@ -53,6 +53,7 @@ def test_no_model_and_no_such_model_are_refused(folder: Path):
         arrays = dict(archive)
     for change in (
         {"format": np.array(2)},
+        {"num_entity_vectors": np.array(0)},
         {"entity_vectors": arrays["entity_vectors"][:1]},
         {"entity_vectors": arrays["entity_vectors"][:, :3]},
         {"prefix_keys": arrays["prefix_keys"][:9], "prefix_vectors": arrays["prefix_vectors"][:9]},
