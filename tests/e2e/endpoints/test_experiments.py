@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.e2e.endpoints.conftest import Hosting
+from tests.e2e.endpoints.conftest import IMAGES, Hosting
 from tests.e2e.hosting.steering import clock, crash
 
 from sagebrush.launch import PrivateServer
@@ -41,27 +41,35 @@ def prepare(hosting: Any, name: str) -> None:
     hosting.endpoint(name, {"VariantName": "first", "ModelName": f"{name}-one"})
 
 
-def create(hosting: Any, name: str, percentage: int = 100, **fields: Any) -> None:
+def create(
+    hosting: Any,
+    name: str,
+    percentage: int = 100,
+    experiment: str = "",
+    shadow: str = "",
+    **fields: Any,
+) -> None:
+    """Create an experiment of an endpoint, named like it unless told otherwise."""
     variants = [
         {
-            "ModelName": f"{name}-{model}",
+            "ModelName": model,
             "VariantName": variant,
             "InfrastructureConfig": {
                 "InfrastructureType": "RealTimeInference",
                 "RealTimeInferenceConfig": REAL_TIME,
             },
         }
-        for variant, model in (("first", "one"), ("second", "two"))
+        for variant, model in (("first", f"{name}-one"), ("second", shadow or f"{name}-two"))
     ]
-    hosting.sagemaker.create_inference_experiment(
-        Name=name,
-        Type="ShadowMode",
-        RoleArn=ROLE,
-        EndpointName=name,
-        ModelVariants=variants,
-        ShadowModeConfig=shadow_mode(percentage),
-        **fields,
-    )
+    request = {
+        "Name": experiment or name,
+        "Type": "ShadowMode",
+        "RoleArn": ROLE,
+        "EndpointName": name,
+        "ModelVariants": variants,
+        "ShadowModeConfig": shadow_mode(percentage),
+    }
+    hosting.sagemaker.create_inference_experiment(**request | fields)
 
 
 def shadow_mode(percentage: int) -> dict[str, Any]:
@@ -152,6 +160,101 @@ def test_an_experiment_that_is_stopped_before_it_starts_touches_nothing(hosting:
     hosting.sagemaker.stop_inference_experiment(Name="never", ModelVariantActions=actions)
     told = reached(hosting, "never", "Cancelled")
     assert told["EndpointMetadata"]["EndpointConfigName"] == "never"
+
+
+def test_an_endpoint_has_one_experiment_at_a_time_and_returns_to_what_it_was(
+    mortal: Hosting,
+) -> None:
+    prepare(mortal, "turns")
+    create(mortal, "turns")
+    reached(mortal, "turns", "Running")
+    end = now(mortal) + timedelta(days=7, minutes=1)
+    mortal.sagemaker.update_inference_experiment(Name="turns", Schedule={"EndTime": end})
+    reached(mortal, "turns", "Running")
+    with pytest.raises(ClientError) as caught:
+        create(mortal, "turns", experiment="second")
+    assert caught.value.response["Error"]["Code"] == "ResourceInUse"
+    schedule = {"StartTime": end, "EndTime": end + timedelta(days=1)}
+    create(mortal, "turns", experiment="second", Schedule=schedule)
+    reached(mortal, "second", "Created")
+    with pytest.raises(ClientError) as caught:
+        mortal.sagemaker.start_inference_experiment(Name="second")
+    assert caught.value.response["Error"]["Code"] == "ConflictException"
+    longer = {"EndTime": end + timedelta(seconds=1)}
+    with pytest.raises(ClientError) as caught:
+        mortal.sagemaker.update_inference_experiment(Name="turns", Schedule=longer)
+    assert caught.value.response["Error"]["Code"] == "ConflictException"
+    # The second begins in the moment in which the first ends.
+    advance(mortal, 7 * 86_400 + 120)
+    reached(mortal, "turns", "Completed")
+    reached(mortal, "second", "Running")
+    assert shadows(mortal, "turns") == ["second"]
+    advance(mortal, 86_400)
+    told = reached(mortal, "second", "Completed")
+    assert told["EndpointMetadata"]["EndpointConfigName"] == "turns"
+    assert shadows(mortal, "turns") == []
+
+
+def test_what_an_endpoint_serves_when_the_experiment_begins_comes_back(mortal: Hosting) -> None:
+    prepare(mortal, "moved")
+    start = now(mortal) + timedelta(hours=5)
+    create(mortal, "moved", Schedule={"StartTime": start, "EndTime": start + timedelta(hours=1)})
+    reached(mortal, "moved", "Created")
+    mortal.config("newer", {"VariantName": "first", "ModelName": "moved-two"})
+    mortal.sagemaker.update_endpoint(EndpointName="moved", EndpointConfigName="newer")
+    mortal.settled("moved")
+    advance(mortal, 5 * 3600 + 1)
+    reached(mortal, "moved", "Running")
+    crash(mortal.server)
+    mortal.again()
+    advance(mortal, 3600)
+    told = reached(mortal, "moved", "Completed")
+    assert told["EndpointMetadata"]["EndpointConfigName"] == "newer"
+    assert mortal.distance("moved") == (2.0, "first")
+
+
+def test_endpoints_that_can_have_no_shadow_test(hosting: Any) -> None:
+    archive = hosting.kmeans((1.0, 0.0))
+    hosting.model("plain-one", archive)
+    hosting.model("plain-two", archive)
+    container = {"Image": IMAGES["kmeans"], "ModelDataUrl": hosting.upload("a.tar.gz", archive)}
+    hosting.sagemaker.create_model(
+        ModelName="chain-two", Containers=[container, container], ExecutionRoleArn=ROLE
+    )
+    many = {
+        "Image": IMAGES["linear-learner"],
+        "Mode": "MultiModel",
+        "ModelDataUrl": f"s3://{hosting.bucket}/many/",
+    }
+    hosting.sagemaker.create_model(
+        ModelName="plain-many", PrimaryContainer=many, ExecutionRoleArn=ROLE
+    )
+    first = {"VariantName": "first", "ModelName": "plain-one"}
+    hosting.endpoint("plain", first)
+    hosting.endpoint("several", first, {"VariantName": "other", "ModelName": "plain-one"})
+    instances = {"InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    serverless = {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}
+    output = {"OutputConfig": {"S3OutputPath": f"s3://{hosting.bucket}/out"}}
+    kinds: dict[str, Any] = {
+        "queue": {"ProductionVariants": [first | instances], "AsyncInferenceConfig": output},
+        "serverless": {"ProductionVariants": [first | serverless]},
+    }
+    for name, config in kinds.items():
+        hosting.sagemaker.create_endpoint_config(EndpointConfigName=name, **config)
+        hosting.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+        hosting.settled(name)
+    for name, shadow, words in (
+        ("queue", "plain-two", "asynchronous endpoints"),
+        ("serverless", "plain-two", "serverless endpoints"),
+        ("several", "plain-two", "has 2"),
+        ("plain", "chain-two", "models of multiple containers"),
+        ("plain", "plain-many", "multi-model endpoints"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            create(hosting, "plain", experiment="refused", shadow=shadow, EndpointName=name)
+        assert caught.value.response["Error"]["Code"] == "ValidationException"
+        assert words in caught.value.response["Error"]["Message"]
+    assert hosting.sagemaker.list_inference_experiments()["InferenceExperiments"] == []
 
 
 def test_an_experiment_whose_endpoint_goes_is_cancelled(hosting: Any) -> None:

@@ -7,17 +7,16 @@ from typing import Any
 from sagebrush.base.errors import ApiError
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults
-from sagebrush.services.sagemaker.experiments import configurations
+from sagebrush.services.sagemaker.experiments.admission import ENDED, check_admitted, rival
 from sagebrush.services.sagemaker.experiments.requests import (
     Schedule,
     check_actions,
-    check_variants,
     checked,
     conflict,
     schedule_of,
     started_early,
 )
-from sagebrush.services.sagemaker.experiments.running import ENDED, experiments_of
+from sagebrush.services.sagemaker.experiments.running import experiments_of
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.tagging import add_tags
@@ -38,15 +37,17 @@ def create_inference_experiment(context: Context, request: dict[str, Any]) -> di
             f'Endpoint "{endpoint.arn}" is in status {endpoint.status}; an inference experiment'
             " needs an endpoint that is InService."
         )
-    check_variants(context, request, endpoint)
+    check_admitted(context, request, endpoint)
     schedule = schedule_of(request.get("Schedule", {}), context.now)
     experiment = records.insert(context, records.INFERENCE_EXPERIMENT, name, request, "Creating")
     experiment.state = {
         "start": schedule.start,
         "end": schedule.end,
         "endpoint_created": endpoint.created,
-        "before": configurations.before(endpoint),
     }
+    other = rival(context, experiment, schedule)
+    if other is not None:
+        raise ApiError("ResourceInUse", _taken(endpoint.name, other))
     records.save(context.db, experiment, context.now)
     add_tags(context.db, experiment.arn, request.get("Tags", []))
     experiments_of(context.platform).begin(experiment)
@@ -105,11 +106,11 @@ def update_inference_experiment(context: Context, request: dict[str, Any]) -> di
         raise conflict(experiment.name, experiment.status, "Created or Running")
     changes = {name: request[name] for name in _CHANGEABLE if name in request}
     if "Schedule" in request:
-        _reschedule(experiment, request["Schedule"])
+        _reschedule(context, experiment, request["Schedule"])
     changed = experiment.request | changes
     if changes.keys() - {"Description"}:
         endpoint = records.get(context, records.ENDPOINT, experiment.request["EndpointName"])
-        check_variants(context, changed, endpoint)
+        check_admitted(context, changed, endpoint)
         if experiment.status == "Running":
             experiment.status = "Updating"
     experiment.request = changed
@@ -123,6 +124,7 @@ def start_inference_experiment(context: Context, request: dict[str, Any]) -> dic
         raise conflict(experiment.name, experiment.status, "Created")
     state = experiment.state
     schedule = started_early(Schedule(state["start"], state["end"]), context.now)
+    _check_alone(context, experiment, schedule)
     state |= {"start": schedule.start, "end": schedule.end}
     experiment.status = "Starting"
     return _saved(context, experiment)
@@ -143,7 +145,7 @@ def stop_inference_experiment(context: Context, request: dict[str, Any]) -> dict
     }
     if experiment.status == "Created":
         # Nothing of it has reached the endpoint.
-        experiment.state.pop("before")
+        experiment.state.pop("before", None)
     experiment.status = "Stopping"
     return _saved(context, experiment)
 
@@ -176,14 +178,25 @@ def _saved(context: Context, experiment: Resource) -> dict[str, Any]:
     return {"InferenceExperimentArn": experiment.arn}
 
 
-def _reschedule(experiment: Resource, given: dict[str, Any]) -> None:
+def _reschedule(context: Context, experiment: Resource, given: dict[str, Any]) -> None:
     """Change start and end; of a running experiment only the end."""
     state = experiment.state
     if experiment.status == "Running" and "StartTime" in given:
         raise faults.invalid("The StartTime of a running inference experiment cannot be changed.")
     start = given.get("StartTime", state["start"])
     schedule = checked(Schedule(start, given.get("EndTime", state["end"])))
+    _check_alone(context, experiment, schedule)
     state |= {"start": schedule.start, "end": schedule.end}
+
+
+def _check_alone(context: Context, experiment: Resource, schedule: Schedule) -> None:
+    other = rival(context, experiment, schedule)
+    if other is not None:
+        raise ApiError("ConflictException", _taken(experiment.request["EndpointName"], other))
+
+
+def _taken(endpoint: str, other: str) -> str:
+    return f"Endpoint {endpoint} has inference experiment {other} at that time."
 
 
 def _schedule(experiment: Resource) -> dict[str, float]:

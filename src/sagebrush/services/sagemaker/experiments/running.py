@@ -13,12 +13,16 @@ from typing import Any
 from sagebrush.base.errors import SagebrushError
 from sagebrush.services.platform import Context, Platform
 from sagebrush.services.sagemaker.experiments import configurations
+from sagebrush.services.sagemaker.experiments.admission import (
+    ALIVE,
+    ENDED,
+    check_admitted,
+    predecessors,
+)
 from sagebrush.services.sagemaker.experiments.requests import is_promotion, retains_all
 from sagebrush.services.sagemaker.hosting import records
 from sagebrush.services.sagemaker.hosting.records import Resource
 
-ENDED = ("Completed", "Cancelled")
-_ALIVE = ("Creating", "Created", "Updating", "Starting", "Running", "Stopping")
 _BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _WORKER = "inference experiments"
 _POLL_S = 0.02
@@ -40,7 +44,7 @@ def experiments_of(platform: Platform) -> Experiments:
 
 async def start(platform: Platform) -> None:
     """Take every experiment up where its row says it is."""
-    for experiment in records.with_status(platform.db, records.INFERENCE_EXPERIMENT, _ALIVE):
+    for experiment in records.with_status(platform.db, records.INFERENCE_EXPERIMENT, ALIVE):
         experiments_of(platform).begin(experiment)
 
 
@@ -102,9 +106,29 @@ class Experiments:
         elif experiment.status == "Stopping":
             await self._conclude(experiment)
         else:
+            if experiment.status == "Starting" and "leading_to" not in state:
+                await self._admit(experiment)
             config = configurations.with_shadow(experiment)
             await self._lead_to(experiment, config)
             self._save(experiment, "Running")
+
+    async def _admit(self, experiment: Resource) -> None:
+        """Look at the endpoint as it is now, to lead it back there.
+
+        Raises:
+            _CancelledError: it can have no shadow any more.
+        """
+        for other in predecessors(self._platform, experiment):
+            if (task := self._tasks.get(other.arn)) is not None:
+                await asyncio.wait([task])
+        endpoint = await self._settled(experiment)
+        try:
+            context = configurations.context_of(self._platform, experiment)
+            check_admitted(context, experiment.request, endpoint)
+        except SagebrushError as error:
+            raise _CancelledError(str(error)) from error
+        # Saved with the update that it precedes.
+        experiment.state["before"] = configurations.before(endpoint)
 
     async def _wait(self, experiment: Resource, moment: float, following: str) -> None:
         """Go to the `following` status at a moment of the clock, unless the row changes before."""
