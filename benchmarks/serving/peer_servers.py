@@ -88,7 +88,7 @@ def _mlserver(setting: Setting, model: Model, folder: Path) -> AbstractContextMa
     )
     if model.name == "xgboost":
         implementation = "mlserver_xgboost.XGBoostModel"
-        parameters = {"uri": str(model.folder / "xgboost-model.ubj")}
+        parameters = {"uri": str(model.folder.absolute() / "xgboost-model.ubj")}
     else:
         (folder / "runtime.py").write_text(_MLSERVER)
         implementation, parameters = "runtime.Bench", {}
