@@ -122,7 +122,7 @@ def update_endpoint(context: Context, request: dict[str, Any]) -> dict[str, Any]
     used = [state["generation"] for state in states_of(endpoint)]
     generation = max(*used, endpoint.state.get("spent", 0)) + 1
     target = state_of(context, config.name, config.request, items, generation)
-    guarded = applicable(policy, [item["variant"] for item in items])
+    guarded = applicable(policy, [item["variant"] for item in items if not is_shadow(item)])
     progress.begin(endpoint, target, guarded, context.now)
     endpoint.status = "Updating"
     records.save(context.db, endpoint, context.now)

@@ -35,6 +35,14 @@ def begun(scene: Scene, policy: Any, count: int = 4, new_count: int = 0) -> tupl
     return name, old, new
 
 
+def test_several_variants_are_updated_all_at_once(scene: Scene) -> None:
+    name = scene.endpoint(("a", 2), ("b", 2))
+    new = scene.config(("a", 2), ("b", 2))
+    scene.update(name, new, rolling())
+    assert scene.status(name) == "InService"
+    assert scene.counts(name) == {new: 4}
+
+
 def test_batches_come_up_bake_and_replace_as_many(scene: Scene) -> None:
     name, old, new = begun(scene, rolling())
     for number in (1, 2, 3):

@@ -75,7 +75,12 @@ def timeout_s(policy: Policy) -> float | None:
 
 
 def applicable(policy: Policy, variants: list[dict[str, Any]]) -> Policy:
-    """Return what of a configuration counts for these production variants."""
+    """Return what of a configuration counts for these production variants.
+
+    What the guide's page "Exclusions" names is updated all at once, without a bake.
+    """
+    if is_rolling(policy) and len(variants) > 1:
+        return {}
     guarded = all(
         "ServerlessConfig" not in variant
         and not variant.get("InstanceType", "").startswith(_EXCLUDED)
