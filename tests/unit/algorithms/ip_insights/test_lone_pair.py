@@ -1,5 +1,6 @@
 """One pair at a time: the same bits as the general way, and the same texts for pairs."""
 
+import json
 from unittest import mock
 
 import numpy as np
@@ -99,6 +100,7 @@ def test_one_line_is_read_as_any_lines_and_no_other_text_is(text):
     np.testing.assert_array_equal(found, pack(every.entities, every.addresses))
 
 
+@example("\ud800", "1.2.3.4")
 @given(st.text(st.characters()), st.ip_addresses(v=4).map(str))
 def test_a_pair_is_packed_as_many_are(entity, address):
     expected = pack(hash_entities([entity]), parse_addresses([address]))
@@ -123,3 +125,13 @@ def test_answers_and_refusals_are_those_of_the_general_way(predictor, text, acce
     ):
         expected = outcome(general)
     assert outcome(predictor) == expected
+
+
+def test_verbose_adds_the_vectors_of_a_pair_alone(predictor):
+    kind = "application/jsonlines"
+    body, _ = predictor.invoke(b"user-1,21.7.3.2", "text/csv", f"{kind};verbose=true")
+    both, _ = predictor.invoke(b"user-1,21.7.3.2\n" * 2, "text/csv", f"{kind};verbose=true")
+    found, expected = json.loads(body), json.loads(both.splitlines()[0])
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-10)
