@@ -14,6 +14,7 @@ from sagebrush.engines.fleets.errors import (
     ServerTimeoutError,
     StartError,
     ThrottledError,
+    is_death,
 )
 from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.fleets import Fleets, VariantPlan
@@ -54,4 +55,5 @@ __all__ = [
     "Variant",
     "VariantPlan",
     "compose",
+    "is_death",
 ]

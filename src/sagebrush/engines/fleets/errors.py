@@ -9,6 +9,9 @@ from sagebrush.base.errors import SagebrushError
 if TYPE_CHECKING:
     from sagebrush.engines.fleets.router import Variant
 
+# A connection that was idle has ended at once when it is used; later, the request is to blame.
+_IDLE_END_S = 0.2
+
 
 class FleetError(SagebrushError):
     """Root of the errors of this engine; variant and container it happened to, where known."""
@@ -39,6 +42,11 @@ class ServerLostError(FleetError):
 
 class NobodyListensError(ServerLostError):
     """No connection came about, or an idle one had ended: nothing was worked on."""
+
+
+def is_death(error: ServerLostError, elapsed_s: float) -> bool:
+    """Whether a process ended over a request that was sent `elapsed_s` ago, and not before it."""
+    return not isinstance(error, NobodyListensError) or elapsed_s > _IDLE_END_S
 
 
 class NotLoadedError(ServerLostError):

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from sagebrush.engines.fleets.errors import (
     FleetError,
-    NobodyListensError,
     NoSuchInstanceError,
     NoSuchVariantError,
     NotReadyError,
     ServerLostError,
+    is_death,
 )
 from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.instance import Instance, Observer, Place, make_instance
@@ -28,8 +28,6 @@ from sagebrush.run.supervisor import Supervisor
 
 _RESTART_PATIENCE_S = 10.0
 _RESTART_POLL_S = 0.01
-# A connection that was idle has ended at once when it is used; later, the request is to blame.
-_IDLE_END_S = 0.2
 # The longest an invocation may take, which a fleet that is retired waits for.
 _DRAIN_LIMIT_S = 60.0
 STOP_GRACE_S = 30.0
@@ -249,7 +247,7 @@ class Fleets:
                     raise
             except ServerLostError as error:
                 # That it died may not have been noticed yet.
-                deaths += _is_death(error, time.monotonic() - began)
+                deaths += is_death(error, time.monotonic() - began)
                 if deaths > 1 or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(_RESTART_POLL_S)
@@ -330,11 +328,6 @@ async def _asked(ask: Ask[_Answer], variant: Variant, instance: Instance) -> _An
     except FleetError as error:
         error.variant = variant
         raise
-
-
-def _is_death(error: ServerLostError, elapsed_s: float) -> bool:
-    """Whether a process ended over a request, and not before it came."""
-    return not isinstance(error, NobodyListensError) or elapsed_s > _IDLE_END_S
 
 
 async def _started(instance: Instance, variant: Variant, timeout_s: float) -> None:

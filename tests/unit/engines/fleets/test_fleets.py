@@ -29,6 +29,7 @@ from sagebrush.engines.fleets import (
     StartError,
     VariantPlan,
     compose,
+    errors,
 )
 from sagebrush.engines.fleets import fleets as module
 
@@ -204,7 +205,7 @@ def test_a_request_that_kills_slowly_over_kept_connections_is_given_up(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every process answers pings first, so the connection that it dies over was idle before."""
-    monkeypatch.setattr(module, "_IDLE_END_S", 0.02)
+    monkeypatch.setattr(errors, "_IDLE_END_S", 0.02)
     asked = 0
 
     async def fragile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
 from sagebrush.engines.fleets import (
     Instance,
-    NobodyListensError,
     NoSuchFleetError,
     NoSuchVariantError,
     NotReadyError,
     ServerLostError,
     Variant,
+    is_death,
 )
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker_runtime.asynchronous import records
@@ -157,13 +158,15 @@ class Queue:
 
     async def _answer(self, request: Request, variant: Variant, instance: Instance) -> None:
         answering = self._answering(request, variant.name, instance)
+        began = time.perf_counter()
         try:
             await answering.answer(variant, instance)
-        except NobodyListensError:
-            # It was asked for nothing: its place in the queue is the one it had.
-            await asyncio.sleep(_HEALTH_POLL_S)
         except ServerLostError as error:
-            await self._lost(request, variant, instance, error)
+            if is_death(error, time.perf_counter() - began):
+                await self._lost(request, variant, instance, error)
+            else:
+                # It was asked for nothing: its place in the queue is the one it had.
+                await asyncio.sleep(_HEALTH_POLL_S)
         except sqlite3.Error:
             raise
         except Exception:  # noqa: BLE001 - the boundary where a defect becomes a failed request

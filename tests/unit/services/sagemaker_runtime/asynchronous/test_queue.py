@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from sagebrush.base.errors import ApiError
-from sagebrush.engines.fleets import Answer, NobodyListensError, ServerLostError, ServerTimeoutError
+from sagebrush.engines.fleets import (
+    Answer,
+    NobodyListensError,
+    ServerLostError,
+    ServerTimeoutError,
+    errors,
+)
 from sagebrush.services.sagemaker_runtime.refusals import check_kind
 
 DEAD = ServerLostError("it died")
@@ -405,5 +411,22 @@ def test_an_endpoint_is_asynchronous_or_not(play: Any) -> None:
             with pytest.raises(ApiError) as caught:
                 scene.ask(**refused)
             assert caught.value.code == "ValidationError"
+
+    play(story)
+
+
+def test_a_request_that_kills_slowly_over_kept_connections_fails(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process answers pings first: the connection that it dies over was idle before."""
+    monkeypatch.setattr(errors, "_IDLE_END_S", 0.0)
+
+    async def story(scene: Any) -> None:
+        scene.serve()
+        scene.says = [NobodyListensError("the connection ended")]
+        scene.ask(InferenceId="one")
+        await scene.answered()
+        assert scene.keys() == ["bad/one-error.out"]
+        assert len(scene.messages) == 2
 
     play(story)
