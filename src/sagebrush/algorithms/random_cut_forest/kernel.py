@@ -38,7 +38,7 @@ def _kernel() -> ctypes.CDLL:
     floats, integers = array_of(np.float32), array_of(np.int32)
     out_floats = array_of(np.float32, writable=True)
     out_integers = array_of(np.int32, writable=True)
-    nodes = np.ctypeslib.ndpointer(dtype=NODE, flags="C_CONTIGUOUS")
+    nodes = array_of(NODE)
     starts, size = array_of(np.int64), ctypes.c_int64
     library.build_tree.restype = None
     library.build_tree.argtypes = [

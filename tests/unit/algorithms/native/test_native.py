@@ -1,5 +1,6 @@
 """Choosing and loading a kernel's variant."""
 
+import ctypes
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,26 @@ def test_an_array_of_another_type_or_layout_never_reaches_c():
     wanted.from_param(np.zeros((3, 4), np.float32))
     frozen = np.zeros(3, np.float32)
     frozen.flags.writeable = False
-    for wrong in (np.zeros(3), np.zeros((3, 4), np.float32).T, frozen):
+    swapped = np.zeros(3, np.dtype(np.float32).newbyteorder())
+    strided = np.zeros(6, np.float32)[::2]
+    others = (np.zeros(3), np.zeros((3, 4), np.float32).T, frozen, swapped, strided)
+    for wrong in (*others, [0.0], b"0000", None, 0):
         with pytest.raises(TypeError):
             wanted.from_param(wrong)
+
+
+def test_c_gets_the_place_of_the_array():
+    """Also of one that cannot be written to, has other fields, or has no elements."""
+    memory = ctypes.CDLL(None)
+    fields = np.dtype([("left", np.int32), ("cut", np.float32)])
+    for array in (
+        np.arange(12, dtype=np.float32).reshape(3, 4)[1:],
+        np.frombuffer(b"01234567", np.float32),
+        np.array([(1, 2.0)], fields),
+        np.empty((0, 3), np.float32),
+    ):
+        copy = np.empty_like(array)
+        wanted, written = (native.array_of(array.dtype, writable=each) for each in (False, True))
+        memory.memcpy.argtypes = [written, wanted, ctypes.c_size_t]
+        memory.memcpy(copy, array, array.nbytes)
+        np.testing.assert_array_equal(copy, array)
