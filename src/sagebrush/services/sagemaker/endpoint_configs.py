@@ -15,8 +15,13 @@ from sagebrush.services.sagemaker.tagging import add_tags
 
 _SORT = {"CreationTime": "created", "Name": "name"}
 _VARIANT_LIMIT = 10
-_UNSUPPORTED = ("ExplainerConfig",)
-_UNSUPPORTED_OF_VARIANT = ("CoreDumpConfig", "InstancePools")
+_UNSUPPORTED = ("ExplainerConfig", "CrossRegionTrafficConfig")
+_UNSUPPORTED_OF_VARIANT = (
+    *("CoreDumpConfig", "InstancePools", "AcceleratorType", "AcceleratorPartitionLayouts"),
+)
+_ROUTING_STRATEGIES = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM")
+# How all metrics are published here.
+_PUBLISH_FREQUENCY_S = 60
 
 
 def create_endpoint_config(context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +82,7 @@ def _check(request: dict[str, Any]) -> None:
     for field in _UNSUPPORTED:
         if request.get(field):
             raise faults.unsupported(f"EndpointConfig.{field}")
+    _check_metrics(request.get("MetricsConfig", {}))
     check_capture(request)
     check_asynchronous(request)
     variants = request["ProductionVariants"]
@@ -103,6 +109,15 @@ def _check(request: dict[str, Any]) -> None:
         raise faults.invalid("At least one production variant needs a weight greater than 0.")
 
 
+def _check_metrics(metrics: dict[str, Any]) -> None:
+    for field in ("EnableEnhancedMetrics", "EnableDetailedObservability"):
+        if metrics.get(field):
+            raise faults.unsupported(f"MetricsConfig.{field}")
+    frequency_s = metrics.get("MetricPublishFrequencyInSeconds", _PUBLISH_FREQUENCY_S)
+    if frequency_s != _PUBLISH_FREQUENCY_S:
+        raise faults.unsupported(f"MetricsConfig.MetricPublishFrequencyInSeconds {frequency_s}")
+
+
 def _check_shadows(request: dict[str, Any], shadows: list[dict[str, Any]]) -> None:
     """Refuse what botocore's model rules out beside shadow variants."""
     if len(shadows) > 1 or len(request["ProductionVariants"]) > 1:
@@ -126,6 +141,9 @@ def _check_variant(variant: dict[str, Any]) -> None:
     for field in _UNSUPPORTED_OF_VARIANT:
         if field in variant:
             raise faults.unsupported(f"ProductionVariant.{field}")
+    strategy = variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM")
+    if strategy not in _ROUTING_STRATEGIES:
+        raise faults.unsupported(f"RoutingConfig.RoutingStrategy {strategy}")
     name = variant["VariantName"]
     for field in ("InstanceType", "InitialInstanceCount"):
         if field not in variant:

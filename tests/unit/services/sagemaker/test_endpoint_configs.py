@@ -75,6 +75,22 @@ def test_create_endpoint_config_describes_with_defaults(server_with_model: Any) 
             {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/out"}}},
             "Multiple production variants are not supported when specifying an Async",
         ),
+        (
+            [VARIANT | {"RoutingConfig": {"RoutingStrategy": "PREFIX_AWARE"}}],
+            {},
+            "RoutingStrategy PREFIX_AWARE is not supported",
+        ),
+        (
+            [VARIANT | {"AcceleratorType": "ml.eia1.medium"}],
+            {},
+            "ProductionVariant.AcceleratorType",
+        ),
+        ([VARIANT], {"MetricsConfig": {"EnableEnhancedMetrics": True}}, "EnableEnhancedMetrics"),
+        (
+            [VARIANT],
+            {"MetricsConfig": {"MetricPublishFrequencyInSeconds": 10}},
+            "MetricPublishFrequencyInSeconds 10",
+        ),
         ([VARIANT], {"ShadowProductionVariants": [VARIANT]}, "names must be unique"),
         (
             [VARIANT, VARIANT | {"VariantName": "b"}],

@@ -30,6 +30,9 @@ def described(endpoint: Resource) -> dict[str, Any]:
         "CreationTime": endpoint.created,
         "LastModifiedTime": endpoint.modified,
     }
+    for member in ("AsyncInferenceConfig", "MetricsConfig"):
+        if member in state["config"]:
+            told[member] = state["config"][member]
     if "last_deployment_config" in state:
         told["LastDeploymentConfig"] = state["last_deployment_config"]
     if endpoint.status in SERVING:
@@ -70,6 +73,7 @@ def _variant_summary(item: dict[str, Any], current: int, desired: int) -> dict[s
         ],
         "CurrentWeight": item["weight"],
         "DesiredWeight": item["weight"],
+        "RoutingConfig": item["variant"].get("RoutingConfig"),
         **_capacity(item, current, desired),
     }
 

@@ -132,11 +132,20 @@ def test_a_variant_is_changed_once_at_a_time(scene: Scene, refused: Callable[...
     )
 
 
+def test_how_requests_are_routed_is_described(scene: Scene) -> None:
+    routing = {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"}
+    name = scene.endpoint(("a", 1))
+    assert scene.describe(name)["ProductionVariants"][0]["RoutingConfig"] is None
+    scene.update(name, scene.config(("a", 1), RoutingConfig=routing))
+    assert scene.describe(name)["ProductionVariants"][0]["RoutingConfig"] == routing
+
+
 def test_an_asynchronous_endpoint_may_have_no_instances(scene: Scene) -> None:
     name = scene.endpoint(("a", 1))
     endpoint = scene.row(name)
     endpoint.state["config"]["AsyncInferenceConfig"] = {"OutputConfig": {}}
     records.save(scene.server.platform.db, endpoint, 1.0)
+    assert scene.describe(name)["AsyncInferenceConfig"] == {"OutputConfig": {}}
     scene.capacity(name, ("a", None, 0))
     scene.settle()
     assert scene.describe(name)["ProductionVariants"][0]["CurrentInstanceCount"] == 0
