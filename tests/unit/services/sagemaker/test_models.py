@@ -15,6 +15,8 @@ ACCOUNT = "111122223333"
 KMEANS = "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1"
 KNN = "382416733822.dkr.ecr.us-east-1.amazonaws.com/knn:1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRole"
+OBJECT = {"S3Uri": "s3://b/m.tar.gz", "S3DataType": "S3Object", "CompressionType": "Gzip"}
+ADDITIONAL = {"ChannelName": "draft", "S3DataSource": OBJECT}
 Refusal = Callable[..., ApiError]
 
 
@@ -165,6 +167,19 @@ def test_delete_model_frees_the_name_and_its_tags(server: Any, refusal: Refusal)
             "does not contain required com.amazonaws.sagemaker.capabilities.multi-models=true",
         ),
         ({"PrimaryContainer": {"ModelPackageName": "a"}}, "ModelPackageName is not supported"),
+        (
+            {"PrimaryContainer": {"Image": KMEANS, "AdditionalModelDataSources": [ADDITIONAL]}},
+            "ContainerDefinition.AdditionalModelDataSources is not supported",
+        ),
+        (
+            {
+                "PrimaryContainer": {
+                    "Image": KMEANS,
+                    "ModelDataSource": {"S3DataSource": OBJECT | {"ETag": "a"}},
+                }
+            },
+            "S3ModelDataSource.ETag is not supported",
+        ),
         (
             {"PrimaryContainer": {"Image": KMEANS, "ModelDataUrl": "s3://none-such/m.tar.gz"}},
             "Could not find model data at s3://none-such/m.tar.gz.",

@@ -8,7 +8,11 @@ from sagebrush.engines.objects import ListedPrefix, ObjectEntry, ObjectStoreErro
 from sagebrush.services.platform import Context
 from sagebrush.services.sagemaker import faults, images
 
-_UNSUPPORTED_FIELDS = ("ModelPackageName", "InferenceSpecificationName")
+_UNSUPPORTED_FIELDS = (
+    *("ModelPackageName", "InferenceSpecificationName"),
+    *("AdditionalModelDataSources", "ContainerMetricsConfig"),
+)
+_UNSUPPORTED_OF_SOURCE = ("HubAccessConfig", "ManifestS3Uri", "ManifestEtag", "ETag")
 
 # An artefact is the objects below a prefix, or one archive.
 _SOURCES = (("S3Prefix", "None"), ("S3Object", "Gzip"))
@@ -84,12 +88,15 @@ def check_container(context: Context, container: dict[str, Any]) -> None:
     images.resolved(container["Image"])
     if "ModelDataUrl" in container and "ModelDataSource" in container:
         raise faults.invalid("Only one of ModelDataUrl and ModelDataSource can be specified.")
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    for name in _UNSUPPORTED_OF_SOURCE:
+        if source is not None and name in source:
+            raise faults.unsupported(f"S3ModelDataSource.{name}")
     if is_multi_model(container):
         _check_multi_model(container)
         return
     if "MultiModelConfig" in container:
         raise faults.invalid("MultiModelConfig can only be specified with Mode MultiModel.")
-    source = container.get("ModelDataSource", {}).get("S3DataSource")
     if source is not None and (source["S3DataType"], source["CompressionType"]) not in _SOURCES:
         raise faults.unsupported(
             f"ModelDataSource with S3DataType {source['S3DataType']} and CompressionType"
