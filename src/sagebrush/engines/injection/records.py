@@ -153,7 +153,7 @@ def _options(kind: Kind, wanted: dict[str, Any]) -> dict[str, Any]:
         if name in kind.options and name in wanted:
             found[name] = _text(wanted, name)
     if kind.name == "model-delay" and found["delay_s"] is None:
-        raise FaultError('model-delay needs "delay_s"')
+        raise FaultError('model-delay needs "delay_s" (on the command line: --delay 2s)')
     return {name: value for name, value in found.items() if value is not None}
 
 

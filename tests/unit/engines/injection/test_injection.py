@@ -148,7 +148,10 @@ def test_remove_switches_one_off(injection: Injection) -> None:
         ({"kind": "capacity", "target": "s3:*"}, "such as endpoint/NAME"),
         ({"kind": "capacity", "target": "endpoint/"}, "such as endpoint/NAME"),
         ({"kind": "spot-interruption", "target": "endpoint/a"}, "such as training-job/NAME"),
-        ({"kind": "model-delay", "target": "endpoint/a"}, 'needs "delay_s"'),
+        (
+            {"kind": "model-delay", "target": "endpoint/a"},
+            'needs "delay_s" (on the command line: --delay',
+        ),
         ({"kind": "throttle", "target": "s3:*", "delay_s": 1}, "takes no delay_s"),
         ({"kind": "throttle", "target": "s3:*", "times": 0}, '"times" cannot be 0'),
         ({"kind": "throttle", "target": "s3:*", "times": True}, '"times" cannot be True'),
