@@ -130,8 +130,8 @@ class Scene:
 
     def settle(self) -> None:
         """Let everything in the background come to its end."""
-        work = deployments_of(self.server.platform)._work
-        self.server.until(lambda: not work)
+        deployments = deployments_of(self.server.platform)
+        self.server.until(lambda: deployments.idle)
 
     def serving(self, name: str) -> list[Variant]:
         address = f"{ACCOUNT}/{self.server.region}/{name}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sagebrush.services.platform import Platform
@@ -22,18 +21,13 @@ from sagebrush.services.sagemaker.hosting.guardrails.rollout import Rollout
 from sagebrush.services.sagemaker.hosting.plans import Planner, remove_all
 from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.variants import address_of, places, states_of
+from sagebrush.services.sagemaker.hosting.works import Works
 
 _ALIVE = ("Creating", "Deleting", *records.SERVING)
 _STOP_GRACE_S = 5.0
-# Below this age an endpoint's first Describe waits for its servers, for at most that long: clients
-# ask at once, and then only every 30 seconds.
-_YOUNG_S = 10.0
-_HOLD_S = 5.0
 _WORKER = "endpoint deployments"
 
 _log = logging.getLogger(__name__)
-
-Work = Callable[[Resource], Awaitable[None]]
 
 
 def deployments_of(platform: Platform) -> Deployments:
@@ -62,10 +56,7 @@ class Deployments:
         self._db = platform.db
         self._planner = Planner(platform, platform.settings.data_dir.absolute() / "endpoints")
         self._fleets = FleetKeeping(platform, self._planner)
-        # The last thing begun for each address; the next waits for it.
-        self._work: dict[str, asyncio.Task[None]] = {}
-        # The addresses of young endpoints whose first Describe has waited.
-        self._held: set[str] = set()
+        self._works = Works(platform, "endpoint", address_of, self._fail)
 
     def resume(self) -> None:
         """Take every endpoint up where it was left, and end what none of them needs."""
@@ -88,85 +79,43 @@ class Deployments:
             if endpoint.status in records.SERVING:
                 # Requests wait for the model servers instead of being told of no such endpoint.
                 self._fleets.lead(endpoint)
-            works = {"Creating": self._create, "Deleting": self._remove}
-            self._begin(endpoint, works.get(endpoint.status, self._restore))
+            self._take_up(endpoint)
 
     async def close(self) -> None:
         """Leave everything under way where it is and end every model server."""
-        tasks = list(self._work.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._works.close()
         await self._platform.fleets.stop_all(_STOP_GRACE_S)
 
     def create(self, endpoint: Resource) -> None:
         """Bring a new endpoint up in the background."""
-        self._begin(endpoint, self._create)
+        self._works.begin(endpoint, self._create)
 
     def update(self, endpoint: Resource) -> None:
         """Do in the background what the row has under way: a deployment, or a change."""
-        self._begin(endpoint, self._update)
+        self._works.begin(endpoint, self._update)
 
     def remove(self, endpoint: Resource) -> None:
         """Take an endpoint down in the background; its row goes last."""
-        self._begin(endpoint, self._remove, instead=True)
+        self._works.begin_instead(endpoint, self._remove, self._take_up)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way for any endpoint."""
+        return self._works.idle
 
     async def hold(self, endpoint: Resource) -> None:
         """Wait a little for a young endpoint to come up, once in its life."""
-        address = address_of(endpoint)
-        work = self._work.get(address)
-        age_s = self._platform.clock.now() - endpoint.created
-        if work is None or endpoint.status != "Creating" or address in self._held:
-            return
-        if age_s <= _YOUNG_S:
-            self._held.add(address)
-            await asyncio.wait([work], timeout=_HOLD_S)
+        await self._works.hold(endpoint)
 
     async def finished(self, address: str) -> None:
         """Wait until nothing is under way for an endpoint any more."""
-        while (work := self._work.get(address)) is not None:
-            await asyncio.wait([work])
-            # What follows its end, forgetting it among that, has its turn first.
-            await asyncio.sleep(0)
+        await self._works.finished(address)
 
-    def _begin(self, endpoint: Resource, work: Work, *, instead: bool = False) -> None:
-        address = address_of(endpoint)
-        earlier = self._work.get(address)
-        task = self._platform.spawn(
-            self._carry_out(endpoint, work, earlier, instead=instead), f"endpoint {endpoint.name}"
-        )
-        self._work[address] = task
-        task.add_done_callback(lambda done: self._forget(address, done))
-
-    def _forget(self, address: str, task: asyncio.Task[None]) -> None:
-        if self._work.get(address) is task:
-            del self._work[address]
-            self._held.discard(address)
-
-    async def _carry_out(
-        self,
-        endpoint: Resource,
-        work: Work,
-        earlier: asyncio.Task[None] | None,
-        *,
-        instead: bool,
-    ) -> None:
-        """Do `work` once what began earlier is over, or `instead` of the rest of that."""
-        current = records.current(self._db, endpoint)
-        if current is None or current.status != endpoint.status:
-            return  # the request's transaction was rolled back after all
-        if earlier is not None:
-            if instead:
-                earlier.cancel()
-            await asyncio.wait([earlier])
-            current = records.current(self._db, endpoint)
-            if current is None or current.status != endpoint.status:
-                return  # what began earlier has failed, and this has no sense any more
-        try:
-            await work(current)
-        except Exception as error:  # noqa: BLE001 - the boundary: a defect must not leave it pending
-            _log.exception("endpoint %s", endpoint.name)
-            self._fail(current, error)
+    def _take_up(self, endpoint: Resource) -> None:
+        """Go on where an endpoint's row leaves it."""
+        works = {"Creating": self._create, "Deleting": self._remove}
+        if endpoint.status in _ALIVE:
+            self._works.begin(endpoint, works.get(endpoint.status, self._restore))
 
     async def _restore(self, endpoint: Resource) -> None:
         """Bring up what served when the server went, and go on with what was under way."""

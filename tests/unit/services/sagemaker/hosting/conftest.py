@@ -191,8 +191,8 @@ class Scene:
 
     def settle(self) -> None:
         """Return once nothing is under way."""
-        work = deployments_of(self.server.platform)._work
-        self.server.until(lambda: not work)
+        deployments = deployments_of(self.server.platform)
+        self.server.until(lambda: deployments.idle)
 
     def row(self, name: str) -> Resource:
         found = records.find(self.server.platform.db, records.ENDPOINT, ACCOUNT, REGION, name)

@@ -6,9 +6,7 @@ it. What nobody needs any more is ended by the endpoints' own start, which knows
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting import records
@@ -25,16 +23,12 @@ from sagebrush.services.sagemaker.hosting.components.versions import (
 )
 from sagebrush.services.sagemaker.hosting.failures import TROUBLE
 from sagebrush.services.sagemaker.hosting.records import Resource
+from sagebrush.services.sagemaker.hosting.works import Works
 
 _ALIVE = ("Creating", "Deleting", *SERVING)
-# Below this age a component's first Describe waits for its copies, for at most that long.
-_YOUNG_S = 10.0
-_HOLD_S = 5.0
 _WORKER = "inference components"
 
 _log = logging.getLogger(__name__)
-
-Work = Callable[[Resource], Awaitable[None]]
 
 
 def components_of(platform: Platform) -> Components:
@@ -64,90 +58,50 @@ class Components:
         self._fleets = ComponentFleets(
             platform, platform.settings.data_dir.absolute() / "endpoints"
         )
-        # The last thing begun for each address; the next waits for it.
-        self._work: dict[str, asyncio.Task[None]] = {}
-        # The addresses of young components whose first Describe has waited.
-        self._held: set[str] = set()
+        self._works = Works(platform, "inference component", address_of, self._fail)
 
     def resume(self) -> None:
         """Take every component up where it was left."""
-        works = {"Creating": self._create, "Deleting": self._remove}
         for component in records.with_status(self._db, records.INFERENCE_COMPONENT, _ALIVE):
             if component.status in SERVING:
                 # Requests wait for the copies instead of being told of no such component.
                 self._fleets.lead(component)
-            self._begin(component, works.get(component.status, self._restore))
+            self._take_up(component)
 
     async def close(self) -> None:
         """Leave everything under way where it is."""
-        tasks = list(self._work.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._works.close()
 
     def create(self, component: Resource) -> None:
         """Bring a new component up in the background."""
-        self._begin(component, self._create)
+        self._works.begin(component, self._create)
 
     def update(self, component: Resource) -> None:
         """Do in the background what the row has under way: a deployment, or other copies."""
-        self._begin(component, self._update)
+        self._works.begin(component, self._update)
 
     def remove(self, component: Resource) -> None:
         """Take a component down in the background; its row goes last."""
-        earlier = self._work.get(address_of(component))
-        if earlier is not None:
-            # Now, so that it cannot write its own view of the row any more.
-            earlier.cancel()
-        self._begin(component, self._remove)
+        self._works.begin_instead(component, self._remove, self._take_up)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way for any component."""
+        return self._works.idle
 
     async def hold(self, component: Resource) -> None:
         """Wait a little for a young component to come up, once in its life."""
-        address = address_of(component)
-        work = self._work.get(address)
-        age_s = self._platform.clock.now() - component.created
-        if work is None or component.status != "Creating" or address in self._held:
-            return
-        if age_s <= _YOUNG_S:
-            self._held.add(address)
-            await asyncio.wait([work], timeout=_HOLD_S)
+        await self._works.hold(component)
 
     async def finished(self, address: str) -> None:
         """Wait until nothing is under way for a component any more."""
-        while (work := self._work.get(address)) is not None:
-            await asyncio.wait([work])
-            # What follows its end, forgetting it among that, has its turn first.
-            await asyncio.sleep(0)
+        await self._works.finished(address)
 
-    def _begin(self, component: Resource, work: Work) -> None:
-        address = address_of(component)
-        earlier = self._work.get(address)
-        task = self._platform.spawn(
-            self._carry_out(component, work, earlier), f"inference component {component.name}"
-        )
-        self._work[address] = task
-        task.add_done_callback(lambda done: self._forget(address, done))
-
-    def _forget(self, address: str, task: asyncio.Task[None]) -> None:
-        if self._work.get(address) is task:
-            del self._work[address]
-            self._held.discard(address)
-
-    async def _carry_out(
-        self, component: Resource, work: Work, earlier: asyncio.Task[None] | None
-    ) -> None:
-        """Do `work` once what began earlier is over."""
-        if earlier is not None:
-            await asyncio.wait([earlier])
-        current = records.current(self._db, component)
-        if current is None or current.status != component.status:
-            # The request's transaction was rolled back, or what began earlier has failed.
-            return
-        try:
-            await work(current)
-        except Exception as error:  # noqa: BLE001 - the boundary: a defect must not leave it pending
-            _log.exception("inference component %s", component.name)
-            self._fail(current, error)
+    def _take_up(self, component: Resource) -> None:
+        """Go on where a component's row leaves it."""
+        works = {"Creating": self._create, "Deleting": self._remove}
+        if component.status in _ALIVE:
+            self._works.begin(component, works.get(component.status, self._restore))
 
     async def _create(self, component: Resource) -> None:
         state = component.state

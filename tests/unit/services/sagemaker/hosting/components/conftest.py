@@ -153,8 +153,8 @@ class Board:
 
     def settle(self) -> None:
         """Return once nothing is under way."""
-        work = components_of(self.scene.server.platform)._work
-        self.scene.server.until(lambda: not work)
+        components = components_of(self.scene.server.platform)
+        self.scene.server.until(lambda: components.idle)
 
     def restart(self) -> None:
         """Kill the server and start it again."""
