@@ -17,6 +17,7 @@ from sagebrush.algorithms.logs import Log
 from sagebrush.algorithms.model_server import ModelServer
 from sagebrush.algorithms.multi_model_server import MultiModelServer
 from sagebrush.algorithms.predictor import BatchTransformer, Predictor
+from sagebrush.algorithms.workers import serve_in_workers, worker_count
 
 __all__ = ["BatchTransformer", "Predictor", "serve_main"]
 
@@ -36,6 +37,7 @@ def serve_main(
     """Serve the model in ``root/model`` until SIGTERM; returns the exit code.
 
     With ``models`` serve many below that folder instead, loaded on demand within ``memory_bytes``.
+    A single model is served by as many processes as SAGEMAKER_MODEL_SERVER_WORKERS says.
 
     Listens on the unix socket if one is given, else on 127.0.0.1 at the port (8080 if unsaid), only
     once the model is loaded. 0 after a drained stop, 1 when the model cannot be loaded; the log on
@@ -44,6 +46,7 @@ def serve_main(
     log = Log()
     try:
         load: Load = load_attribute(card_of(algorithm).load)
+        workers = worker_count(os.environ)
         if models is None:
             predictor = load(root / "model", os.environ)
     except ClientError as error:
@@ -53,6 +56,10 @@ def serve_main(
         log.error(f"The model cannot be loaded:\n{traceback.format_exc().rstrip()}")
         return 1
     accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "")
+    if models is None and workers > 1:
+        code = serve_in_workers(workers, _listen(socket_path, port), predictor, log, accept)
+        _forget(socket_path)
+        return code
     server: ModelServer
     if models is None:
         server = ModelServer(_listen(socket_path, port), predictor, log, accept)
@@ -67,14 +74,18 @@ def serve_main(
     gc.freeze()
     with server.stopped_by_sigterm():
         server.run()
-    if socket_path:
-        Path(socket_path).unlink(missing_ok=True)
+    _forget(socket_path)
     return 0
 
 
-def _listen(socket_path: str | None, port: int | None) -> socket.socket:
+def _forget(socket_path: str | None) -> None:
     if socket_path:
         Path(socket_path).unlink(missing_ok=True)
+
+
+def _listen(socket_path: str | None, port: int | None) -> socket.socket:
+    _forget(socket_path)
+    if socket_path:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(socket_path)
     else:

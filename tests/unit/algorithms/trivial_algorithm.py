@@ -1,6 +1,7 @@
 """An algorithm that only adds, to test the shell around every algorithm."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -67,6 +68,17 @@ def train(context, parameters):
     (context.model_dir / "sum.json").write_text(json.dumps(document))
 
 
+def _met(folder: Path) -> bytes:
+    """Answer once two processes are in here at the same time: the id of this one."""
+    (folder / str(os.getpid())).touch()
+    give_up = time.monotonic() + 15
+    while len(list(folder.iterdir())) < 2:
+        if time.monotonic() > give_up:
+            return b"alone"
+        time.sleep(0.005)
+    return str(os.getpid()).encode()
+
+
 class Adder:
     def __init__(self, total: int) -> None:
         self.total = total
@@ -76,6 +88,12 @@ class Adder:
             raise InferenceError(415, "no pictures")
         if body == b"crash":
             raise ZeroDivisionError("a defect")
+        if body == b"die":
+            os._exit(3)
+        if body == b"who":
+            return str(os.getpid()).encode(), "text/plain"
+        if body.startswith(b"meet "):
+            return _met(Path(body[5:].decode())), "text/plain"
         if body == b"echo":
             return f"{content_type}|{accept}".encode(), "text/plain"
         if body.startswith(b"size"):

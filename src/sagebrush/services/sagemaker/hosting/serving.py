@@ -21,6 +21,7 @@ CONTAINER_ROOT = "/opt/ml"
 MODELS_ROOT = f"{CONTAINER_ROOT}/models"
 _RUN = f"{CONTAINER_ROOT}/run"
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
+_WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
 _GRACE_S = 30.0
 
 
@@ -45,6 +46,7 @@ def specification(
     """Return what makes the spec of one model server from its directory."""
     image = images.resolved(placement.container["Image"])
     cpu_count, memory_bytes = _size(placement)
+    threads = max(1, cpu_count // _worker_count(placement))
     arguments = [
         *("serve", image.card.name, "--root", CONTAINER_ROOT),
         *("--socket", f"{_RUN}/{SOCKET_NAME}"),
@@ -70,9 +72,9 @@ def specification(
         member = Member(
             name=MEMBER_NAME,
             entry=Entry("sagebrush.algorithms.__main__:main", {"arguments": arguments}),
-            environment=_environment(platform, placement, cpu_count),
+            environment=_environment(platform, placement, threads),
             mounts=mounts,
-            threads=cpu_count,
+            threads=threads,
         )
         return ProcessSpec(
             name=f"endpoint-{placement.endpoint}",
@@ -97,14 +99,21 @@ def _size(placement: Placement) -> tuple[int, int]:
     return min(cpu_count, machine_cpu_count()), min(memory_bytes, machine_memory_bytes())
 
 
+def _worker_count(placement: Placement) -> int:
+    """Return how many processes share the processors, where the container says so."""
+    text = str(placement.container.get("Environment", {}).get(_WORKERS, "")).strip()
+    # What is no number the container refuses, in its own log.
+    return int(text) if text.isascii() and text.isdigit() and int(text) else 1
+
+
 def models_folder(server_folder: Path) -> Path:
     """Return where the models of a multi-model server lie: its processes come and go, they stay."""
     return server_folder / "models"
 
 
-def _environment(platform: Platform, placement: Placement, cpu_count: int) -> dict[str, str]:
+def _environment(platform: Platform, placement: Placement, thread_count: int) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    threads = str(cpu_count)
+    threads = str(thread_count)
     own = {
         "HOME": "/tmp",  # noqa: S108 - private to the process
         "PYTHONUNBUFFERED": "1",
