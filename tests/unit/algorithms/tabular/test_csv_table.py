@@ -12,6 +12,7 @@ from sagebrush.algorithms.channels import DataStream
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.tabular import csv_table
 from sagebrush.algorithms.tabular.csv_table import MISSING, TableReader
+from sagebrush.algorithms.tabular.table_blocks import parse_block
 
 
 def read(*texts: str, categorical: tuple[int, ...] = (), **options):
@@ -20,6 +21,12 @@ def read(*texts: str, categorical: tuple[int, ...] = (), **options):
         for i, text in enumerate(texts)
     ]
     return TableReader(categorical, **options).read(streams)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_table, "BYTES_PER_COLUMN", 0)
 
 
 def words(table, index: int) -> list[str | None]:
@@ -88,8 +95,7 @@ def test_flaws_are_named_with_file_and_row(text, message):
         read(text)
 
 
-def test_a_flaw_in_a_later_block_has_its_row(monkeypatch):
-    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
+def test_a_flaw_in_a_later_block_has_its_row(small_blocks):
     with pytest.raises(ClientError, match="row 101 of train/0: it has 1 columns"):
         read("1,2\n" * 100 + "1\n")
 
@@ -118,8 +124,7 @@ def test_rows_can_be_taken():
     assert table.numbers[:, 1].tolist() == [4, 3]
 
 
-def test_rows_of_many_blocks_and_files_keep_their_order(monkeypatch):
-    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
+def test_rows_of_many_blocks_and_files_keep_their_order(small_blocks, monkeypatch):
     monkeypatch.setenv("SM_NUM_CPUS", "3")
     lines = [f"{row},w{row % 7},{row / 3}\n" for row in range(500)]
     table = read("".join(lines[:200]), "\n\n" * 40, "".join(lines[200:]), categorical=(0,))
@@ -128,8 +133,27 @@ def test_rows_of_many_blocks_and_files_keep_their_order(monkeypatch):
     assert table.numbers[:, 1].tolist() == [row / 3 for row in range(500)]
 
 
-def test_the_first_flaw_is_named_however_many_blocks_are_read_at_once(monkeypatch):
-    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
+def test_the_first_flaw_is_named_however_many_blocks_are_read_at_once(small_blocks, monkeypatch):
     monkeypatch.setenv("SM_NUM_CPUS", "3")
     with pytest.raises(ClientError, match="row 151 of train/1: column 2 holds inf"):
         read("1,2\n" * 90, "1,2\n" * 150 + "1,inf\n" + "1,2\n" * 16 + "1,x\n")
+
+
+def test_blocks_of_wide_rows_are_larger(monkeypatch):
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_table, "BYTES_PER_COLUMN", 100)
+    monkeypatch.setenv("SM_NUM_CPUS", "1")
+    parsed = []
+
+    def parse(text, *rest):
+        parsed.append(len(text))
+        return parse_block(text, *rest)
+
+    monkeypatch.setattr(csv_table, "parse_block", parse)
+    text = "".join(f"{row},0,0,0,0,0,0,0\n" for row in range(10, 99))
+    assert read(text).labels.tolist() == list(range(10, 99))
+    # The first one tells how wide the rows are.
+    first, second, rest = parsed
+    assert first <= 64
+    assert 800 <= second < 900
+    assert first + second + rest == len(text)
