@@ -14,11 +14,11 @@ from sagebrush.engines.fleets.errors import (
     ServerTimeoutError,
     StartError,
     ThrottledError,
-    is_death,
 )
 from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.fleets import Fleets, VariantPlan
 from sagebrush.engines.fleets.instance import Instance, Observer, Place
+from sagebrush.engines.fleets.losses import Losses
 from sagebrush.engines.fleets.on_demand import Demand, DemandObserver
 from sagebrush.engines.fleets.router import Router, Strategy, Variant
 from sagebrush.engines.fleets.server import MEMBER_NAME, SOCKET_NAME, ModelServer, SpecFactory
@@ -34,6 +34,7 @@ __all__ = [
     "FleetError",
     "Fleets",
     "Instance",
+    "Losses",
     "ModelServer",
     "NoSuchFleetError",
     "NoSuchInstanceError",
@@ -55,5 +56,4 @@ __all__ = [
     "Variant",
     "VariantPlan",
     "compose",
-    "is_death",
 ]

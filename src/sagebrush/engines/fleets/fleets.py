@@ -15,10 +15,10 @@ from sagebrush.engines.fleets.errors import (
     NoSuchVariantError,
     NotReadyError,
     ServerLostError,
-    is_death,
 )
 from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.instance import Instance, Observer, Place, make_instance
+from sagebrush.engines.fleets.losses import Losses
 from sagebrush.engines.fleets.on_demand import Demand, OnDemandServer, make_on_demand
 from sagebrush.engines.fleets.router import Router, Strategy, Variant
 from sagebrush.engines.fleets.routes import Routes
@@ -232,7 +232,7 @@ class Fleets:
             ServerTimeoutError: no answer in time.
         """
         deadline = time.monotonic() + _RESTART_PATIENCE_S
-        deaths = 0
+        deaths, losses = 0, None
         while True:
             began = time.monotonic()
             try:
@@ -247,7 +247,8 @@ class Fleets:
                     raise
             except ServerLostError as error:
                 # That it died may not have been noticed yet.
-                deaths += is_death(error, time.monotonic() - began)
+                losses = losses or Losses()
+                deaths += losses.blames(instance, error, time.monotonic() - began)
                 if deaths > 1 or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(_RESTART_POLL_S)

@@ -66,6 +66,11 @@ class Instance:
         return all(server.healthy for server in self.servers.values())
 
     @property
+    def incarnations(self) -> tuple[int, ...]:
+        """Which processes serve: other numbers when one has been replaced."""
+        return tuple(server.incarnation for server in self.servers.values())
+
+    @property
     def outstanding(self) -> int:
         """Requests that have been given to it and are not answered."""
         if len(self.servers) == 1:

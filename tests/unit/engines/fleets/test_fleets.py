@@ -230,6 +230,30 @@ def test_a_request_that_kills_slowly_over_kept_connections_is_given_up(
     play(story())
 
 
+def test_a_request_that_kills_one_process_after_the_other_is_given_up(folder: Path) -> None:
+    asked = 0
+
+    async def fragile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ANSWER)
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        scene.supervisor.alive[0].die()
+
+    async def story() -> None:
+        nonlocal scene
+        scene = Scene(folder)
+        scene.supervisor.converse = fragile
+        await scene.deploy("one", ("a", 1))
+        with pytest.raises(ServerLostError):
+            await scene.invoke()
+        assert asked == 3
+
+    scene: Any = None
+    play(story())
+
+
 def test_a_timeout_is_not_asked_again(folder: Path) -> None:
     asked = 0
 

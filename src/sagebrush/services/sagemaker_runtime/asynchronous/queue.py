@@ -16,12 +16,12 @@ from typing import Any
 
 from sagebrush.engines.fleets import (
     Instance,
+    Losses,
     NoSuchFleetError,
     NoSuchVariantError,
     NotReadyError,
     ServerLostError,
     Variant,
-    is_death,
 )
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker_runtime.asynchronous import records
@@ -49,6 +49,8 @@ class Queue:
         self.endpoint = endpoint
         self._in_flight: dict[int, asyncio.Task[None]] = {}
         self._loads: Counter[Instance] = Counter()
+        # By request, of those that have been lost.
+        self._losses: dict[int, Losses] = {}
         self._wake = asyncio.Event()
         self._task = self._spawn(self._run(), "queue")
 
@@ -94,6 +96,7 @@ class Queue:
             reason = (
                 "ClientError: The request expired: it waited longer than its RequestTTLSeconds."
             )
+            self._losses.pop(request.id, None)
             await self._answering(request).fail(Failure(reason, "ExpiredRequests"))
 
     def _dispatch(self) -> None:
@@ -162,7 +165,8 @@ class Queue:
         try:
             await answering.answer(variant, instance)
         except ServerLostError as error:
-            if is_death(error, time.perf_counter() - began):
+            losses = self._losses.setdefault(request.id, Losses())
+            if losses.blames(instance, error, time.perf_counter() - began):
                 await self._lost(request, variant, instance, error)
             else:
                 # It was asked for nothing: its place in the queue is the one it had.
@@ -173,6 +177,8 @@ class Queue:
             _log.exception("request %s for %s", request.inference_id, self.endpoint.address)
             reason = "InternalServerError: We encountered an internal error."
             await answering.fail(Failure(reason))
+        else:
+            self._losses.pop(request.id, None)
 
     async def _lost(
         self, request: Request, variant: Variant, instance: Instance, error: ServerLostError
@@ -185,6 +191,7 @@ class Queue:
             return
         reason = f'Received server error (0) from {error.container} with message "{error}"'
         await self._answering(request, variant.name, instance).fail(Failure(reason))
+        self._losses.pop(request.id, None)
 
     def _is_routed(self, variant: Variant) -> bool:
         try:

@@ -37,6 +37,7 @@ class Server:
 
     healthy = True
     outstanding = 0
+    incarnation = 1
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -54,6 +55,7 @@ class Server:
             await scene.gate.wait()
             says = scene.says.pop(0) if len(scene.says) > 1 else scene.says[0]
             if isinstance(says, Exception):
+                self.incarnation += scene.replaces
                 raise says
             return says
         finally:
@@ -93,6 +95,8 @@ class Scene:
         self.gate = asyncio.Event()
         self.gate.set()
         self.says: list[Answer | Exception] = [Answer(200, {"content-type": "text/csv"}, b"7")]
+        # By how much the number of the process changes with each error.
+        self.replaces = 0
         self.messages: list[bytes] = []
         self.timeouts: list[float] = []
         self.config: dict[str, Any] = {

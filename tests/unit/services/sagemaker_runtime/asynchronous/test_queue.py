@@ -430,3 +430,16 @@ def test_a_request_that_kills_slowly_over_kept_connections_fails(
         assert len(scene.messages) == 2
 
     play(story)
+
+
+def test_a_request_that_kills_one_process_after_the_other_fails(play: Any) -> None:
+    async def story(scene: Any) -> None:
+        scene.serve()
+        scene.replaces = 1
+        scene.says = [NobodyListensError("the connection ended")]
+        scene.ask(InferenceId="one")
+        await scene.answered()
+        assert scene.keys() == ["bad/one-error.out"]
+        assert len(scene.messages) == 3
+
+    play(story)
