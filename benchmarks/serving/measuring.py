@@ -15,6 +15,7 @@ from benchmarks.serving.load import Address, drive
 from benchmarks.serving.models import Model
 from benchmarks.serving.peer_servers import peer
 from benchmarks.serving.processes import cpu_s, family, memory_bytes
+from benchmarks.serving.relay import relayed
 from benchmarks.serving.targets import OURS, Setting, Target
 
 _WARM_UP_S = 1.0
@@ -46,6 +47,8 @@ def measure(
             chosen = runs[len(runs) // 2]
             if target.direct is not None:
                 chosen |= _direct(target.direct, count, min(duration_s, 3.0))
+                path, request = target.direct
+                chosen |= relayed(str(path), request, count, min(duration_s, 3.0))
             found[str(count)] = chosen
     return found
 

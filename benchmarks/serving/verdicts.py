@@ -78,9 +78,10 @@ def _pair(
     ratio = float(ours["per_second"]) / best
     met = ratio >= times if at_least else ratio > times
     words = "at least" if at_least else "more than"
-    yield Verdict(
-        f"throughput, {where}: {words} {times:g} times the best peer", f"{ratio:.1f} times", met
-    )
+    figure = f"{ratio:.1f} times"
+    if "relay_per_second" in ours:
+        figure += f" (a mere relay before the model: {ours['relay_per_second'] / best:.1f})"
+    yield Verdict(f"throughput, {where}: {words} {times:g} times the best peer", figure, met)
     # A tail is one of a load: of one connection, nobody waits for another.
     if count != _ONE:
         tail = min(float(each["p99_ms"]) for each in peers)
@@ -101,9 +102,12 @@ def _hop(results: Results) -> Iterator[Verdict]:
             if "router_cpu_us" not in figures:
                 continue
             cpu_us = float(figures["router_cpu_us"])
+            figure = f"{cpu_us:.0f} us"
+            if "relay_cpu_us" in figures:
+                figure += f" (a mere relay: {figures['relay_cpu_us']:.0f} us)"
             yield Verdict(
                 f"router, {model}, connections: {count}: at most {HOP_CPU_US:g} us of CPU",
-                f"{cpu_us:.0f} us",
+                figure,
                 cpu_us <= HOP_CPU_US,
             )
             if count == _ONE:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from benchmarks.serving.load import drive, http_request
 from benchmarks.serving.processes import cpu_s, memory_bytes
+from benchmarks.serving.relay import relayed
 from benchmarks.serving.soak import Sample, faults
 from benchmarks.serving.targets import settings
 from benchmarks.serving.verdicts import generator_bound, judge
@@ -110,10 +111,9 @@ def test_a_soak_is_judged_by_errors_memory_and_rate(held, found):
     assert all(words.startswith(begin) for words, begin in zip(told, found, strict=True))
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
+@contextlib.contextmanager
+def answering(listener: socket.socket) -> Iterator[None]:
     """A server that answers every request, each tenth with 503, closing now and then."""
-    listener = socket.create_server(("127.0.0.1", 0))
     answered = iter(range(10**9))
 
     def serve(accepted: socket.socket) -> None:
@@ -135,9 +135,17 @@ def port() -> Iterator[int]:
             threading.Thread(target=serve, args=(accepted,), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
-    yield listener.getsockname()[1]
+    yield
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Where such a server listens."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    with answering(listener):
+        yield listener.getsockname()[1]
 
 
 @pytest.mark.parametrize("rate", [None, 200.0])
@@ -162,3 +170,22 @@ def test_processes_tell_what_they_take():
     assert cpu_s(os.getpid()) > before
     assert memory_bytes([os.getpid()]) > memory_bytes([os.getpid()], "Pss_Anon") > 1 << 20
     assert cpu_s(2**22 + 1) == 0
+
+
+def test_what_a_mere_relay_reaches_is_told_beside_it():
+    ours = figures(400, router_cpu_us=120.0, direct_p50_ms=0.4)
+    ours |= {"relay_per_second": 480.0, "relay_cpu_us": 57.0}
+    found = results(ours, (figures(100),) * 3, count="1")
+    assert verdict(found, "throughput").figure == "4.0 times (a mere relay before the model: 4.8)"
+    assert verdict(found, "router, xgboost, connections").figure == "120 us (a mere relay: 57 us)"
+
+
+def test_a_relay_passes_requests_on_and_answers_back(tmp_path):
+    path = tmp_path / "model.sock"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    with answering(listener):
+        found = relayed(str(path), http_request("GET", "/", {}), 2, 0.3)
+    assert found["relay_per_second"] > 0
+    assert found["relay_cpu_us"] > 0
