@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from sagebrush.base.errors import StateError
-from sagebrush.engines.fleets import SOCKET_NAME, Place
+from sagebrush.engines.fleets import SOCKET_NAME, Fleets, Place, VariantPlan, compose
 from sagebrush.run.records import Exit
 from sagebrush.run.spec import Member, ProcessSpec
 from sagebrush.run.supervisor import Handle
@@ -20,6 +20,7 @@ from sagebrush.run.supervisor import Handle
 _Result = TypeVar("_Result")
 Converse = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+INVOKE = compose("POST", "/invocations", (), b"1")
 
 
 async def serve_well(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,3 +154,42 @@ def folder() -> Iterator[Path]:
     name = tempfile.mkdtemp(prefix="fleet-")
     yield Path(name)
     shutil.rmtree(name)
+
+
+class Scene:
+    """Fleets, and what they do to processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.supervisor = FakeSupervisor()
+        self.observed = Observed()
+        self.fleets = Fleets(self.supervisor, folder / "fleets")  # type: ignore[arg-type]
+
+    async def deploy(self, name: str, *variants: tuple[str, int], publish: bool = True) -> None:
+        plans = [
+            VariantPlan(variant, 1.0, count, {"": spec_of}, 5.0) for variant, count in variants
+        ]
+        await self.fleets.deploy(name, plans, self.observed)
+        if publish:
+            self.fleets.publish("address", name)
+
+    async def invoke(self, target: str | None = None, timeout_s: float = 5.0) -> tuple[bytes, str]:
+        answer, variant = await self.fleets.invoke(
+            "address", lambda _, instance: instance.sole.request(INVOKE, timeout_s), target=target
+        )
+        return answer.body, variant.name
+
+
+def answering(text: bytes) -> Converse:
+    """A server that answers every request with `text`."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if b"content-length: 1" in head:
+                    await reader.readexactly(1)
+                writer.write(ANSWER.replace(b"ok", text))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    return converse

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.unit.engines.fleets.conftest import (
     ANSWER,
-    FakeSupervisor,
-    Observed,
+    INVOKE,
+    Scene,
+    answering,
     play,
-    serve_well,
     spec_of,
     until,
 )
@@ -24,51 +24,10 @@ from sagebrush.engines.fleets import (
     NoSuchVariantError,
     NotReadyError,
     Place,
-    ServerLostError,
-    ServerTimeoutError,
     StartError,
     VariantPlan,
-    compose,
-    errors,
 )
 from sagebrush.engines.fleets import fleets as module
-
-INVOKE = compose("POST", "/invocations", (), b"1")
-
-
-class Scene:
-    def __init__(self, folder: Path) -> None:
-        self.supervisor = FakeSupervisor()
-        self.observed = Observed()
-        self.fleets = Fleets(self.supervisor, folder / "fleets")  # type: ignore[arg-type]
-
-    async def deploy(self, name: str, *variants: tuple[str, int], publish: bool = True) -> None:
-        plans = [
-            VariantPlan(variant, 1.0, count, {"": spec_of}, 5.0) for variant, count in variants
-        ]
-        await self.fleets.deploy(name, plans, self.observed)
-        if publish:
-            self.fleets.publish("address", name)
-
-    async def invoke(self, target: str | None = None, timeout_s: float = 5.0) -> tuple[bytes, str]:
-        answer, variant = await self.fleets.invoke(
-            "address", lambda _, instance: instance.sole.request(INVOKE, timeout_s), target=target
-        )
-        return answer.body, variant.name
-
-
-def answering(text: bytes) -> Any:
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                if b"content-length: 1" in head:
-                    await reader.readexactly(1)
-                writer.write(ANSWER.replace(b"ok", text))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    return converse
 
 
 def test_requests_go_to_what_is_published(folder: Path) -> None:
@@ -146,134 +105,6 @@ def test_waiting_has_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
         scene.fleets.publish("address", "one")
         with pytest.raises(NotReadyError):
             await scene.invoke()
-
-    play(story())
-
-
-def test_a_request_whose_server_dies_is_asked_once_more(folder: Path) -> None:
-    deaths = 0
-
-    async def dies_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal deaths
-        head = await reader.readuntil(b"\r\n\r\n")
-        if b"/ping" not in head:
-            deaths += 1
-            writer.close()
-            return
-        writer.write(ANSWER)
-        await serve_well(reader, writer) if deaths else await dies_once(reader, writer)
-
-    async def story() -> None:
-        scene = Scene(folder)
-        scene.supervisor.converse = dies_once
-        await scene.deploy("one", ("a", 1))
-        asking = asyncio.create_task(scene.invoke())
-        await until(lambda: deaths == 1)
-        scene.supervisor.converse = serve_well
-        scene.supervisor.alive[0].die()
-        assert await asking == (b"ok", "a")
-
-    play(story())
-
-
-def test_a_request_that_kills_every_server_is_refused_and_says_where(folder: Path) -> None:
-    asked = 0
-
-    async def fragile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        if b"/ping" in await reader.readuntil(b"\r\n\r\n"):
-            writer.write(ANSWER)
-            await reader.readuntil(b"\r\n\r\n")
-        asked += 1
-        writer.transport.abort()
-
-    async def story() -> None:
-        scene = Scene(folder)
-        scene.supervisor.converse = fragile
-        await scene.deploy("one", ("a", 1))
-        # The ping's connection is idle when it ends: nothing was worked on yet.
-        with pytest.raises(ServerLostError) as caught:
-            await scene.invoke()
-        assert caught.value.variant is not None
-        assert caught.value.variant.name == "a"
-        assert asked == 3
-
-    play(story())
-
-
-def test_a_request_that_kills_slowly_over_kept_connections_is_given_up(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every process answers pings first, so the connection that it dies over was idle before."""
-    monkeypatch.setattr(errors, "_IDLE_END_S", 0.02)
-    asked = 0
-
-    async def fragile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(ANSWER)
-        await reader.readuntil(b"\r\n\r\n")
-        asked += 1
-        await asyncio.sleep(0.05)
-        scene.supervisor.alive[0].die()
-
-    async def story() -> None:
-        nonlocal scene
-        scene = Scene(folder)
-        scene.supervisor.converse = fragile
-        await scene.deploy("one", ("a", 1))
-        with pytest.raises(ServerLostError):
-            await scene.invoke()
-        assert asked == 2
-
-    scene: Any = None
-    play(story())
-
-
-def test_a_request_that_kills_one_process_after_the_other_is_given_up(folder: Path) -> None:
-    asked = 0
-
-    async def fragile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(ANSWER)
-        await reader.readuntil(b"\r\n\r\n")
-        asked += 1
-        scene.supervisor.alive[0].die()
-
-    async def story() -> None:
-        nonlocal scene
-        scene = Scene(folder)
-        scene.supervisor.converse = fragile
-        await scene.deploy("one", ("a", 1))
-        with pytest.raises(ServerLostError):
-            await scene.invoke()
-        assert asked == 3
-
-    scene: Any = None
-    play(story())
-
-
-def test_a_timeout_is_not_asked_again(folder: Path) -> None:
-    asked = 0
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            if b"/ping" in head:
-                writer.write(ANSWER)
-            else:
-                asked += 1
-                await reader.read()
-                return
-
-    async def story() -> None:
-        scene = Scene(folder)
-        scene.supervisor.converse = silent
-        await scene.deploy("one", ("a", 1))
-        with pytest.raises(ServerTimeoutError):
-            await scene.invoke(timeout_s=0.02)
-        assert asked == 1
 
     play(story())
 
