@@ -28,6 +28,9 @@ def as_python_reads(line: str) -> np.ndarray:
 @example(["9007199254740993"])
 @example(["1e22", "1e-22", "1e23", "123456789012345678901"])
 @example(["3.4028236e38", "1e-46", "-0", ".5", "5.", "0.1", "16777217"])
+# Next to the middle between two numbers of single precision: read roughly they fall to the other.
+@example(["1052488744258880451e-18", "1030222475528717121e-18"])
+@example(["1052488744258880451e-18"])
 @example(["", "", ""])
 def test_a_line_is_read_as_python_reads_it_or_not_at_all(cells):
     line = ",".join(cells)
