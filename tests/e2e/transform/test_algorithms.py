@@ -123,6 +123,44 @@ def test_a_job_answers_as_the_model_does(
     assert numbers_in(at_once, answered(example, kind)) == pytest.approx(flat, rel=1e-5)
 
 
+RECORDIO = "application/x-recordio-protobuf"
+OF_RECORDIO = [name for name in FIRST if RECORDIO in card_of(name).content_types]
+
+
+@pytest.mark.parametrize("algorithm", OF_RECORDIO)
+def test_recordio_is_answered_however_it_is_cut(
+    training: tuple[Trained, dict[str, Future[Path]]], algorithm: str
+) -> None:
+    trained, models = training
+    example, card = FIRST[algorithm], card_of(algorithm)
+    folder = models[algorithm].result()
+    trained.upload(f"{algorithm}/records/data", example.request(RECORDIO, range(ROWS)))
+    cuts = {
+        "singly": {"SplitType": "RecordIO", "BatchStrategy": "SingleRecord"},
+        "at-once": {"SplitType": "RecordIO", "BatchStrategy": "MultiRecord"},
+        "whole": {"SplitType": "None"},
+    }
+    for name, cut in cuts.items():
+        trained.create(
+            f"{algorithm}-{name}",
+            algorithm,
+            f"{algorithm}/records/",
+            accept=card.default_accept,
+            ContentType=RECORDIO,
+            **cut,
+        )
+    predictor: Any = load_attribute(card.load)(folder, {"SM_NUM_CPUS": "1"})
+    asked = example.request(RECORDIO, range(ROWS))
+    expected = numbers_in(*predictor.invoke(asked, RECORDIO, card.default_accept))
+    assert len(expected) >= ROWS
+    bodies = {name: body_of(trained, f"{algorithm}-{name}") for name in cuts}
+    assert len(bodies["singly"].splitlines()) == ROWS
+    for name, body in bodies.items():
+        lines = body.splitlines() if name == "singly" else [body]
+        found = [number for line in lines for number in numbers_in(line, card.default_accept)]
+        assert found == pytest.approx(expected, rel=1e-5), name
+
+
 def answered(example: Example, kind: str) -> str:
     """Return the content type of the answers."""
     return kind if example.accept_ignored else card_of(example.algorithm).default_accept

@@ -49,6 +49,11 @@ def frame(payload: bytes) -> bytes:
     return _HEADER.pack(MAGIC, len(payload)) + payload + _PADDING[len(payload) & 3]
 
 
+def is_framed(data: bytes) -> bool:
+    """Whether the data begin as a framed record does."""
+    return data.startswith(_MAGIC_BYTES)
+
+
 def find_frames(
     buffer: bytes | bytearray | memoryview, size: int, first_index: int = 0, *, final: bool = True
 ) -> Frames:

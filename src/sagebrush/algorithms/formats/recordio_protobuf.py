@@ -17,7 +17,13 @@ from sagebrush.algorithms.formats.record_columns import (
 )
 from sagebrush.algorithms.formats.record_fields import DEFAULT_KEY, Record, Tensor, read_record
 from sagebrush.algorithms.formats.record_values import dense_rows, ragged_integers, ragged_values
-from sagebrush.algorithms.formats.recordio import FramingError, find_frames, read_frames
+from sagebrush.algorithms.formats.recordio import (
+    Frames,
+    FramingError,
+    find_frames,
+    is_framed,
+    read_frames,
+)
 
 MAX_ROW_WIDTH = 2**31 - 1
 FEW_RECORDS = 8
@@ -59,9 +65,13 @@ def read_blocks(stream: BinaryIO, name: str) -> Iterator[Batch]:
 
 
 def decode(body: bytes, name: str = "request") -> DecodedRecords:
-    """All records of a body; ClientError names the record that is cut off or malformed."""
+    """All records of a body; ClientError names the record that is cut off or malformed.
+
+    A body may also be one record without its frame: that is what batch transform sends of RecordIO
+    data with BatchStrategy SingleRecord (API reference of TransformInput, SplitType).
+    """
     try:
-        frames = find_frames(body, len(body))
+        frames = _bare_record(body) or find_frames(body, len(body))
         if frames.consumed < len(body):
             raise FramingError(len(frames.starts), "the data ends inside the record")
         if not len(frames.starts):
@@ -74,6 +84,22 @@ def decode(body: bytes, name: str = "request") -> DecodedRecords:
         return DecodedRecords(batch, _passthrough(body, frames.starts, frames.ends))
     except (RecordError, FramingError) as error:
         raise _client_error(name, error.index, error) from error
+
+
+def _bare_record(body: bytes) -> Frames | None:
+    """The bounds of a body that is a record without its frame; None for any other body.
+
+    No message begins like a frame: the magic number's third byte would be a wire type there is not.
+    """
+    if is_framed(body):
+        return None
+    try:
+        record = read_record(body)
+    except ValueError:
+        return None
+    if not record.features:
+        return None
+    return Frames(np.array([0]), np.array([len(body)]), len(body), split=False)
 
 
 def decode_group(buffer: memoryview, starts: Positions, ends: Positions) -> Batch:

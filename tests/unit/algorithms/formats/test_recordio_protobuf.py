@@ -191,3 +191,31 @@ def test_uid_and_metadata_are_kept_for_the_response():
     kept = decode(oracle.stream(*records)).passthrough
     assert kept == [each.SerializeToString() for each in strings]
     assert decode(b"").batch.rows == 0
+
+
+@given(
+    row=hnp.arrays(np.float32, st.integers(0, 60), elements=FLOATS),
+    dtype=DTYPES,
+    uid=st.text(max_size=9),
+    labelled=st.booleans(),
+)
+def test_one_record_without_its_frame_is_read_as_with_it(row, dtype, uid, labelled):
+    label = np.ones(1, np.float32) if labelled else None
+    payload = oracle.dense(as_dtype(row, dtype), label, uid=uid).SerializeToString()
+    bare, framed = decode(payload), decode(oracle.frame(payload))
+    np.testing.assert_array_equal(bare.batch.features, framed.batch.features)
+    assert bare.passthrough == framed.passthrough
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"1,2,3,4,5",
+        oracle.Record(uid="no features").SerializeToString(),
+        oracle.dense(np.ones(4, np.float32)).SerializeToString()[:-1],
+        oracle.dense(np.ones(4, np.float32)).SerializeToString() + b"\xff",
+    ],
+)
+def test_a_body_that_is_neither_framed_nor_a_record_is_refused(body):
+    with pytest.raises(ClientError, match="record 0 of request: .*magic number"):
+        decode(body)
