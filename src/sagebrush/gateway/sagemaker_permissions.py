@@ -49,7 +49,9 @@ _KEYS = {
     "sagemaker:ServerlessMemorySize": [
         f"{each}.ServerlessConfig.MemorySizeInMB" for each in _VARIANTS
     ],
-    # "Security with multi-container endpoints": the key stands for the name of a container, too.
+    # "Security with multi-container endpoints" names this key, and its policies name the next one
+    # for the same: so either may name a container.
+    "sagemaker:TargetContainerHostname": ["TargetContainerHostname"],
     "sagemaker:TargetModel": ["TargetModel", "TargetContainerHostname"],
     "sagemaker:VolumeKmsKey": [
         "KmsKeyId",

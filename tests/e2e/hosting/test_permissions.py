@@ -67,7 +67,7 @@ class Checked(Hosting):
 
 @pytest.fixture(scope="module")
 def hosting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
-    """A multi-model endpoint `Cities` of `paris/one.tar.gz` and `rome/one.tar.gz`."""
+    """Endpoints that check: `Cities` of two models, and `Pair` of two containers."""
     folder = tmp_path_factory.mktemp("models")
     with PrivateServer(tmp_path_factory.mktemp("server"), ("--verify-signatures",)) as server:
         checked = Checked(server, folder)
@@ -91,6 +91,20 @@ def hosting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
             },
         )
         checked.endpoint("Cities", {"ModelName": "cities"})
+        checked.sagemaker.create_model(
+            ModelName="pair",
+            ExecutionRoleArn=role,
+            Containers=[
+                {
+                    "Image": IMAGES["linear-learner"],
+                    "ContainerHostname": name,
+                    "ModelDataUrl": f"s3://{checked.bucket}/cities/{city}/one.tar.gz",
+                }
+                for name, city in (("common-paris", "paris"), ("special-rome", "rome"))
+            ],
+            InferenceExecutionConfig={"Mode": "Direct"},
+        )
+        checked.endpoint("Pair", {"ModelName": "pair"})
         yield checked
 
 
@@ -109,12 +123,13 @@ def refusal(call: Callable[..., Any], **request: Any) -> Refused:
 def ask(runtime: Any, model: str | None = "paris/one.tar.gz") -> float:
     """Return what a model of the endpoint answers to the origin: its bias."""
     target = {} if model is None else {"TargetModel": model}
+    return bias(runtime, EndpointName="Cities", **target)
+
+
+def bias(runtime: Any, **named: str) -> float:
+    """Return what an endpoint answers to the origin."""
     answer = runtime.invoke_endpoint(
-        EndpointName="Cities",
-        Body=b"0",
-        ContentType="text/csv",
-        Accept="application/json",
-        **target,
+        Body=b"0", ContentType="text/csv", Accept="application/json", **named
     )
     (prediction,) = json.loads(answer["Body"].read())["predictions"]
     return float(prediction["score"])
@@ -142,6 +157,69 @@ def test_a_policy_may_name_the_models_of_an_endpoint(hosting: Checked) -> None:
     assert ask(runtime, "rome/one.tar.gz") == 3.0
     explicit = " with an explicit deny in an identity-based policy"
     assert refusal(ask, runtime=runtime) == ("AccessDeniedException", denied + explicit, 403)
+
+
+@pytest.mark.parametrize("key", ["TargetContainerHostname", "TargetModel"])
+def test_a_policy_may_name_the_containers_of_an_endpoint(hosting: Checked, key: str) -> None:
+    invoke = {
+        "Effect": "Allow",
+        "Action": "sagemaker:InvokeEndpoint",
+        "Resource": f"{ARN}:endpoint/pair",
+    }
+
+    def containers(pattern: str) -> dict[str, Any]:
+        return {"Condition": {"StringLike": {f"sagemaker:{key}": [pattern]}}}
+
+    keys = hosting.user(f"guest-{key}", invoke | containers("common*"))
+    runtime = hosting.client("sagemaker-runtime", **keys)
+    paris = {"EndpointName": "Pair", "TargetContainerHostname": "common-paris"}
+    rome = paris | {"TargetContainerHostname": "special-rome"}
+    assert bias(runtime, **paris) == 2.0
+    for refused in (rome, {"EndpointName": "Pair"}):
+        code, message, status = refusal(bias, runtime=runtime, **refused)
+        assert (code, status) == ("AccessDeniedException", 403)
+        assert message.endswith(
+            "no identity-based policy allows the sagemaker:InvokeEndpoint action"
+        )
+    # Allowed by the name, but there is no container of that name.
+    assert refusal(bias, runtime=runtime, **paris | {"TargetContainerHostname": "common-oslo"}) == (
+        "ValidationError",
+        "Container common-oslo is not found in endpoint Pair.",
+        400,
+    )
+    hosting.policy(
+        f"guest-{key}",
+        invoke | containers("*"),
+        invoke | {"Effect": "Deny"} | containers("special*"),
+    )
+    assert bias(runtime, **paris) == 2.0
+    code, message, status = refusal(bias, runtime=runtime, **rome)
+    assert (code, status) == ("AccessDeniedException", 403)
+    assert message.endswith("with an explicit deny in an identity-based policy")
+    hosting.policy(f"guest-{key}", invoke)
+    assert bias(runtime, **rome) == 3.0
+    code, message, status = refusal(bias, runtime=runtime, EndpointName="Pair")
+    assert (code, status) == ("ValidationError", 400)
+    assert message.endswith("is missing a target container hostname header.")
+
+
+def test_a_stream_of_a_container_needs_the_same_permission(hosting: Checked) -> None:
+    stream = {"Effect": "Allow", "Action": "sagemaker:InvokeEndpointWithResponseStream"}
+    named = {"Condition": {"StringEquals": {"sagemaker:TargetContainerHostname": "special-rome"}}}
+    runtime = hosting.client("sagemaker-runtime", **hosting.user("reader", stream | named))
+    asked = {
+        "EndpointName": "Pair",
+        "Body": b"0",
+        "ContentType": "text/csv",
+        "Accept": "application/json",
+    }
+    call = runtime.invoke_endpoint_with_response_stream
+    events = call(**asked, TargetContainerHostname="special-rome")["Body"]
+    body = b"".join(event["PayloadPart"]["Bytes"] for event in events)
+    assert json.loads(body)["predictions"][0]["score"] == 3.0
+    for target in ({"TargetContainerHostname": "common-paris"}, {}):
+        code, _, status = refusal(call, **asked, **target)
+        assert (code, status) == ("AccessDeniedException", 403)
 
 
 def test_a_policy_may_name_tags_of_an_endpoint(hosting: Checked) -> None:

@@ -113,7 +113,10 @@ def test_resources_of_sagemaker(
             "sagemaker-runtime",
             "InvokeEndpoint",
             {"EndpointName": "e", "TargetContainerHostname": "second"},
-            {"sagemaker:TargetModel": ["second"]},
+            {
+                "sagemaker:TargetModel": ["second"],
+                "sagemaker:TargetContainerHostname": ["second"],
+            },
         ),
         ("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": "e"}, {}),
         (

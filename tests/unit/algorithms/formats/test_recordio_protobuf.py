@@ -217,5 +217,5 @@ def test_one_record_without_its_frame_is_read_as_with_it(row, dtype, uid, labell
     ],
 )
 def test_a_body_that_is_neither_framed_nor_a_record_is_refused(body):
-    with pytest.raises(ClientError, match="record 0 of request: .*magic number"):
+    with pytest.raises(ClientError, match=r"record 0 of request: .*magic number"):
         decode(body)
