@@ -71,7 +71,7 @@ class Server:
         """Drop everything in memory, as kill -9 does; processes live on."""
 
         async def cancel() -> None:
-            runner_of(self.platform)._closing = True  # a dead server begins nothing
+            runner_of(self.platform).runs.closing = True  # a dead server begins nothing
             tasks = [*self.platform.tasks, *self.platform.lookouts]
             for task in tasks:
                 task.cancel()
@@ -103,7 +103,7 @@ class Server:
         """Let no more than `number` jobs run at once."""
 
         async def limit() -> None:
-            runner_of(self.platform)._capacity = number
+            runner_of(self.platform).runs.capacity = number
 
         self.run(limit())
 
@@ -239,7 +239,7 @@ def server(one_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The server, in a region of the test's own, with shell scripts for algorithms."""
     one_server.region = f"us-test-{next(_names)}"
     _replace_program(one_server, monkeypatch)
-    monkeypatch.setattr("sagebrush.services.sagemaker.jobs.training._HOLD_S", 0.0)
+    monkeypatch.setattr("sagebrush.services.sagemaker.job_runs._HOLD_S", 0.0)
     return one_server
 
 
@@ -248,7 +248,7 @@ def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
     """A server that a test may stop and start."""
     server = Server(tmp_path)
     _replace_program(server, monkeypatch)
-    monkeypatch.setattr("sagebrush.services.sagemaker.jobs.training._HOLD_S", 0.0)
+    monkeypatch.setattr("sagebrush.services.sagemaker.job_runs._HOLD_S", 0.0)
     with contextlib.closing(server.loop):
         yield server
         server.stop()

@@ -10,8 +10,9 @@ import pytest
 
 from sagebrush.base.errors import ApiError
 from sagebrush.services.pages import encode_token
+from sagebrush.services.sagemaker import job_runs
 from sagebrush.services.sagemaker.instances import Instance
-from sagebrush.services.sagemaker.jobs import hosts, training
+from sagebrush.services.sagemaker.jobs import hosts
 
 from .conftest import Server
 
@@ -235,26 +236,26 @@ def test_delete_running_is_in_use(server: Server) -> None:
 
 
 def test_first_describe_waits_for_the_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_HOLD_S", 20.0)
+    monkeypatch.setattr(job_runs, "_HOLD_S", 20.0)
     server.create("short", "sleep 0.2")
     job = server.call("DescribeTrainingJob", TrainingJobName="short")
     assert job["TrainingJobStatus"] == "Completed"
 
 
 def test_only_the_first_describe_waits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_HOLD_S", 0.2)
+    monkeypatch.setattr(job_runs, "_HOLD_S", 0.2)
     server.create("held", "sleep 60 & wait")
     job = server.call("DescribeTrainingJob", TrainingJobName="held")
     assert job["TrainingJobStatus"] == "InProgress"
-    monkeypatch.setattr(training, "_HOLD_S", 1e6)
+    monkeypatch.setattr(job_runs, "_HOLD_S", 1e6)
     server.call("DescribeTrainingJob", TrainingJobName="held")  # would not come back
     server.call("StopTrainingJob", TrainingJobName="held")
     server.wait("held")
 
 
 def test_old_job_is_described_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_HOLD_S", 1e6)
-    monkeypatch.setattr(training, "_YOUNG_S", -1.0)
+    monkeypatch.setattr(job_runs, "_HOLD_S", 1e6)
+    monkeypatch.setattr(job_runs, "_YOUNG_S", -1.0)
     server.create("old", "sleep 60 & wait")
     job = server.call("DescribeTrainingJob", TrainingJobName="old")
     assert job["TrainingJobStatus"] == "InProgress"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sagebrush.services.sagemaker import records
-from sagebrush.services.sagemaker.jobs import carry, training
+from sagebrush.services.sagemaker.jobs import carry
 from sagebrush.services.sagemaker.jobs.watch import Watch
 
 from .conftest import ACCOUNT, Server
@@ -144,7 +144,7 @@ def test_upload_cut_off_is_done_again(own_server: Server, monkeypatch: pytest.Mo
 def test_database_trouble_leaves_the_processes_alone(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "_RETRY_S", 0.05)
+    monkeypatch.setattr(job_runs, "_RETRY_S", 0.05)
     troubles = iter([sqlite3.OperationalError("database or disk is full")] * 2)
     end = carry.JobRun.end
 

@@ -88,6 +88,11 @@ class JobRun:
                 await found.kill()
         await asyncio.to_thread(_remove, directory)
 
+    async def break_off(self, reason: str) -> None:
+        """Have the job fail, over a defect of the server's."""
+        await self.kill()
+        self.end(failed(reason))
+
     def end(self, outcome: Outcome) -> None:
         """Write the job's end into its row."""
 

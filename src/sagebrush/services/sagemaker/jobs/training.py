@@ -7,85 +7,45 @@ it finds running processes again and goes on where each job was.
 from __future__ import annotations
 
 import asyncio
-import logging
 import shutil
-import sqlite3
 from pathlib import Path
 
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import records
+from sagebrush.services.sagemaker.job_runs import JobRuns
 from sagebrush.services.sagemaker.jobs import events
 from sagebrush.services.sagemaker.jobs.carry import JobRun
-from sagebrush.services.sagemaker.jobs.finish import MAX_WAIT, STOPPED, Outcome, failed
-from sagebrush.services.sagemaker.jobs.hosts import machine_cpu_count
+from sagebrush.services.sagemaker.jobs.finish import MAX_WAIT, STOPPED, Outcome
 from sagebrush.services.sagemaker.jobs.prepare import job_directory, jobs_folder
 from sagebrush.services.sagemaker.records import TrainingJob
 
 _WORKER = "sagemaker.training"
-# Below this age a job's first Describe waits for its end, for at most that long. The SageMaker SDK
-# v2 asks first after five seconds.
-_YOUNG_S = 10.0
-_HOLD_S = 5.0
-_RETRY_S = 5.0
-
-_log = logging.getLogger(__name__)
 
 
 class TrainingRunner:
-    """Runs the jobs of all accounts and regions, about as many at once as there are CPUs."""
+    """Runs the jobs of all accounts and regions."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._runs: dict[int, JobRun] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._held: set[int] = set()
-        self._capacity = max(2, machine_cpu_count())
-        self._waking = False
-        self._closing = False
+        self.runs: JobRuns[JobRun] = JobRuns(platform, "training job", self._place_all)
 
     def wake(self) -> None:
         """Look at the rows soon: after the transaction under way has been committed."""
-        if not self._waking and not self._closing:
-            self._waking = True
-            asyncio.get_running_loop().call_soon(self._look)
+        self.runs.wake()
 
     async def hold(self, job: TrainingJob) -> None:
         """Wait a little for the end of a running young job, once in its life."""
-        run = self._runs.get(job.id)
-        age_s = self._platform.clock.now() - job.created
-        if run is None or job.status == "Stopping" or job.id in self._held or age_s > _YOUNG_S:
-            return
-        self._held.add(job.id)
-        try:
-            async with asyncio.timeout(_HOLD_S):
-                await run.ended.wait()
-        except TimeoutError:
-            return
+        await self.runs.hold(job)
 
     async def close(self) -> None:
         """Let go of the jobs; their processes run on, except where their data do not stay."""
-        self._closing = True
-        runs, tasks = list(self._runs.values()), list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        runs = await self.runs.close()
         if self._platform.settings.ephemeral:
             await asyncio.gather(*(run.kill() for run in runs))
 
-    def _look(self) -> None:
-        self._waking = False
-        if self._closing:
-            return
-        try:
-            self._place_all()
-        except sqlite3.Error:
-            # A full disk, say: rows cannot be changed now, later they can.
-            _log.exception("the training jobs are looked at again in %s seconds", _RETRY_S)
-            asyncio.get_running_loop().call_later(_RETRY_S, self.wake)
-
     def _place_all(self) -> None:
         for job_id, status, secondary in records.active_statuses(self._platform.db):
-            run = self._runs.get(job_id)
+            run = self.runs.of(job_id)
             if run is None:
                 self._place(job_id, status, secondary)
             elif status == "Stopping":
@@ -93,7 +53,7 @@ class TrainingRunner:
 
     def _place(self, job_id: int, status: str, secondary: str) -> None:
         """Begin a job, or have it wait for its turn, or end it if it is told to stop meanwhile."""
-        room = self._running_count() < self._capacity
+        room = self.runs.have_room
         if secondary == "Pending" and status == "InProgress" and not room:
             return
         job = records.job_by_id(self._platform.db, job_id)
@@ -105,42 +65,18 @@ class TrainingRunner:
         else:
             self._keep_waiting(job)
 
-    def _running_count(self) -> int:
-        return sum(not run.ended.is_set() for run in self._runs.values())
-
     def _begin(self, job: TrainingJob) -> None:
-        beside = self._running_count()
-        run = JobRun(self._platform, job.id, beside=beside, at_end=lambda: self._ended(job.id))
-        self._runs[job.id] = run
+        run = JobRun(
+            self._platform, job.id, beside=self.runs.count, at_end=lambda: self._ended(job.id)
+        )
         if job.status == "Stopping":
             run.stop.set()
-        task = self._platform.spawn(self._carry(run), f"training job {job.name}")
-        self._tasks[job.id] = task
+        self.runs.begin(run, job.name)
 
     def _ended(self, job_id: int) -> None:
         """Give the job's room to another one, and tell who waits for its end."""
         events.tell(self._platform, job_id)
         self.wake()
-
-    async def _carry(self, run: JobRun) -> None:
-        delay_s = 0.0
-        try:
-            await run.carry()
-        except sqlite3.Error:
-            # A full disk, say. The processes go on; they are taken up again when there is room.
-            _log.exception("training job %s is left alone for a while", run.job_id)
-            delay_s = _RETRY_S
-        except Exception:  # noqa: BLE001 - the boundary where a defect becomes a failed job
-            _log.exception("training job %s failed", run.job_id)
-            await run.kill()
-            run.end(failed("InternalServerError: We encountered an internal error."))
-        finally:
-            self._runs.pop(run.job_id, None)
-            self._tasks.pop(run.job_id, None)
-            self._held.discard(run.job_id)
-            run.ended.set()
-            if not self._closing:
-                asyncio.get_running_loop().call_later(delay_s, self.wake)
 
     def _end_waiting(self, job_id: int, outcome: Outcome) -> None:
         now = self._platform.clock.now()
@@ -166,7 +102,7 @@ class TrainingRunner:
     async def _stop_waiting(self, job_id: int, moment: float) -> None:
         """End a spot job that has waited as long as it may; one that runs sees to it itself."""
         await self._platform.clock.sleep_until(moment)
-        if self._closing or job_id in self._runs:
+        if self.runs.closing or self.runs.of(job_id) is not None:
             return
         job = records.job_by_id(self._platform.db, job_id)
         if job is not None and job.secondary_status == "Pending":

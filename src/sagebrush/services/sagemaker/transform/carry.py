@@ -82,6 +82,11 @@ class TransformRun:
         self.end(outcome)
         await remove_folder(self._platform, self.folder)
 
+    async def break_off(self, reason: str) -> None:
+        """Have the job fail, over a defect of the server's."""
+        self.end(failed(reason))
+        await remove_folder(self._platform, self.folder)
+
     def end(self, outcome: Outcome) -> None:
         """Write the job's end into its row."""
         now = self._platform.clock.now()

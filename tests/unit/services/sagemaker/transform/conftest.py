@@ -228,7 +228,7 @@ def container(monkeypatch: pytest.MonkeyPatch) -> None:
         return changed
 
     monkeypatch.setattr(instances, "specification", specification)
-    monkeypatch.setattr("sagebrush.services.sagemaker.transform.running._HOLD_S", 0.0)
+    monkeypatch.setattr("sagebrush.services.sagemaker.job_runs._HOLD_S", 0.0)
 
 
 @pytest.fixture

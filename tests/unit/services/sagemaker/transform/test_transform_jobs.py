@@ -346,7 +346,7 @@ def test_jobs_wait_for_their_turn(transforms: Any, monkeypatch: pytest.MonkeyPat
     async def runner() -> Any:
         return runner_of(transforms.server.platform)
 
-    monkeypatch.setattr(transforms.server.run(runner()), "_capacity", 1)
+    monkeypatch.setattr(transforms.server.run(runner()).runs, "capacity", 1)
     transforms.model("slow", PAUSE="0.1")
     transforms.put("in/a", "1")
     names = [transforms.create(ModelName="slow") for _ in range(3)]
