@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.services.sagemaker import records
+from sagebrush.services.sagemaker import job_runs, records
 from sagebrush.services.sagemaker.jobs import carry
 from sagebrush.services.sagemaker.jobs.watch import Watch
 
