@@ -359,7 +359,6 @@ TASKS = (
                 "fastText skip-gram",
                 partial(_fasttext_vectors, "skipgram", True),
                 environment=PEERS,
-                max_rows=100_000,
             ),
         ),
         Faster(),
