@@ -69,12 +69,21 @@ def client_environment(
 
 
 class PrivateServer:
-    """A server on a free port; a context manager that stops it and, by default, its data."""
+    """A server on a free port; a context manager that stops it and, by default, its data.
 
-    def __init__(self, data: Path | None = None, options: tuple[str, ...] = ()) -> None:
+    `command` is what runs as `sagebrush`.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        options: tuple[str, ...] = (),
+        command: tuple[str, ...] = (sys.executable, "-m", "sagebrush"),
+    ) -> None:
         self._temporary = tempfile.mkdtemp(prefix="sagebrush-") if data is None else None
         self.data = data or Path(self._temporary or "")
         self._options = options
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         # The server ends when this closes, so that it never outlives the program it was made for.
@@ -115,7 +124,7 @@ class PrivateServer:
             before = output.tell()
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "sagebrush", "up", "--port", str(self._port)),
+                    *(*self._command, "up", "--port", str(self._port)),
                     *("--data", str(self.data), "--ready-fd", str(writing)),
                     *("--lifeline-fd", str(held)),
                     *ephemeral,

@@ -6,6 +6,7 @@ answering with chunked transfer) and "Invoke models for real-time inference".
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,6 +15,7 @@ from sagebrush.base.errors import ApiError
 from sagebrush.engines.fleets import (
     FleetError,
     Instance,
+    NoSuchInstanceError,
     NotReadyError,
     ServerTimeoutError,
     StreamedAnswer,
@@ -26,11 +28,14 @@ from sagebrush.services.sagemaker_runtime.exchanges import TIMEOUT_S, passed_hea
 from sagebrush.services.sagemaker_runtime.failures import bad_answer, check_size, no_answer
 from sagebrush.services.sagemaker_runtime.refusals import check_kind, wrong_kind
 from sagebrush.services.sagemaker_runtime.request_metrics import count
+from sagebrush.services.sagemaker_runtime.sessions import instance_of_session, no_session
 from sagebrush.services.sagemaker_runtime.targets import check_targets
 from sagebrush.services.served import Served, ServedContainer
 
 # The longest that a whole stream may take.
 _STREAM_LIMIT_S = 480.0
+
+_log = logging.getLogger(__name__)
 
 
 class _Begun:
@@ -58,8 +63,13 @@ async def invoke_endpoint_with_response_stream(
     started = time.perf_counter()
     try:
         begun, variant = await context.platform.fleets.invoke(
-            address, ask, target=request.get("TargetVariant")
+            address,
+            ask,
+            target=request.get("TargetVariant"),
+            instance_key=instance_of_session(context, request),
         )
+    except NoSuchInstanceError:
+        raise no_session(request["SessionId"], name) from None
     except FleetError as error:
         if error.variant is not None and not isinstance(error, NotReadyError):
             count(context, name, error.variant, 0, started)
@@ -130,6 +140,11 @@ async def _events(
         ) from None
     except FleetError as error:
         raise _stream_error("StreamBroken", str(error)) from None
+    except Exception as error:
+        # The answer has begun: only an event can still tell the client that something failed.
+        _log.exception("a response stream failed (%s)", context.request_id)
+        message = f"The server's log has the reason under {context.request_id}."
+        raise ApiError("InternalStreamFailure", message) from error
     finally:
         begun.answer.close()
         count(context, name, variant, status, started)

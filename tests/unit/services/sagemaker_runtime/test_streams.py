@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sagebrush.base.errors import ApiError
-from sagebrush.engines.fleets import Instance, Variant
+from sagebrush.engines.fleets import Instance, StreamedAnswer, Variant
 from sagebrush.engines.fleets.channel import ChannelPool
 from sagebrush.engines.fleets.fleets import Ask
 from sagebrush.services.sagemaker_runtime import streams
@@ -42,9 +42,9 @@ class Fleet:
         self._variant = Variant("blue", 1.0, [Instance(0, servers)], traits=served)
 
     async def invoke(
-        self, address: str, ask: Ask[Any], *, target: str | None
+        self, address: str, ask: Ask[Any], *, target: str | None, instance_key: str | None
     ) -> tuple[Any, Variant]:
-        assert (address, target) == (f"{ACCOUNT}/us-east-1/e", None)
+        assert (address, target, instance_key) == (f"{ACCOUNT}/us-east-1/e", None, None)
         return await ask(self._variant, self._variant.instances[0]), self._variant
 
 
@@ -113,6 +113,19 @@ def test_a_stream_that_takes_too_long_is_broken_off(
     error = failure(handlers, HEAD + b"2\r\nab\r\n", stays_open=True)
     assert error.code == "ModelStreamError"
     assert error.members["ErrorCode"] == "ModelInvocationTimeExceeded"
+
+
+def test_a_defect_in_the_middle_is_told_as_an_event(
+    handlers: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(StreamedAnswer, "parts", fail)
+    error = failure(handlers, HEAD + b"2\r\nab\r\n")
+    assert error.code == "InternalStreamFailure"
+    assert "a defect" in caplog.text
+    assert "a defect" not in error.message
 
 
 def test_a_container_of_a_direct_endpoint_streams(handlers: Any) -> None:

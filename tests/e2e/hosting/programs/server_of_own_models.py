@@ -1,0 +1,45 @@
+"""`sagebrush` whose containers with OWN_PROGRAM in their environment run that program.
+
+The server resolves images to its built-in algorithms and has no containers of users' own. This
+puts one in their place at the last moment: where the process of a model server is described, the
+command is the program's. Sandbox, limits, socket, pings, routing and everything above are the
+server's, unchanged.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sagebrush.cli import main
+from sagebrush.engines.fleets import SOCKET_NAME
+from sagebrush.run.spec import ProcessSpec
+from sagebrush.services.platform import Platform
+from sagebrush.services.sagemaker.hosting import plans, serving
+from sagebrush.services.sagemaker.runtimes import Runtime
+
+
+def specification(
+    platform: Platform, placement: serving.Placement, runtime: Runtime
+) -> Callable[[Path], ProcessSpec]:
+    """Return what makes the spec of a model server, of an own one where the container names it."""
+    make = serving.specification(platform, placement, runtime)
+    program = placement.container.get("Environment", {}).get("OWN_PROGRAM")
+    if program is None:
+        return make
+
+    def make_own(directory: Path) -> ProcessSpec:
+        spec = make(directory)
+        command: Any = (sys.executable, program, f"{serving.CONTAINER_ROOT}/run/{SOCKET_NAME}")
+        (member,) = spec.members
+        return replace(spec, members=(replace(member, entry=None, argv=command),))
+
+    return make_own
+
+
+if __name__ == "__main__":
+    plans.specification = specification
+    sys.exit(main())
