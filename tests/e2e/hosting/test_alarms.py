@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from sagebrush.launch import PrivateServer
 
@@ -263,3 +264,15 @@ def test_an_action_that_nothing_carries_out_is_in_the_history(client: Any) -> No
     cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
     ((_, summary),) = history(cloudwatch, "errors", "Action")
     assert summary == f"Failed to execute action {action}"
+
+
+def test_alarms_may_form_a_cycle_but_none_stands_on_itself(client: Any) -> None:
+    cloudwatch = client("cloudwatch")
+    cloudwatch.put_metric_alarm(**ALARM)
+    cloudwatch.put_composite_alarm(AlarmName="first", AlarmRule="ALARM(errors)")
+    cloudwatch.put_composite_alarm(AlarmName="second", AlarmRule="ALARM(first)")
+    with pytest.raises(ClientError, match=r"ValidationError.*first cannot depend on itself"):
+        cloudwatch.put_composite_alarm(AlarmName="first", AlarmRule="ALARM(errors) OR ALARM(first)")
+    cloudwatch.put_composite_alarm(AlarmName="first", AlarmRule="ALARM(errors) OR ALARM(second)")
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
+    assert [state(cloudwatch, name) for name in ("first", "second")] == ["ALARM", "ALARM"]

@@ -111,12 +111,15 @@ def _check_rule(context: Context, text: str, name: str) -> None:
         rule = parse(text)
     except RuleError as error:
         raise invalid(f"Error in AlarmRule: {error}") from None
-    missing = [child for child in rule.children if child != name and _find(context, child) is None]
+    missing = [child for child in rule.children if _find(context, child) is None]
     if missing:
         raise invalid(
             f"Could not save the composite alarm as alarms [{', '.join(missing)}] in the alarm"
             " rule do not exist"
         )
+    if name in rule.children:
+        # A rule stands on other alarms (PutCompositeAlarm); AWS documents cycles through others.
+        raise invalid(f"Error in AlarmRule: the alarm {name} cannot depend on itself")
 
 
 def _check_suppressor(context: Context, request: dict[str, Any]) -> None:

@@ -349,6 +349,26 @@ def test_a_cycle_is_deleted_after_it_is_broken(cloudwatch: Any, refusal: Any) ->
     cloudwatch.delete_alarms(AlarmNames=["c"])
 
 
+@pytest.mark.parametrize("form", ["ALARM(c)", "TRUE OR NOT OK({arn})", "AT_LEAST(1, OK, (a, c))"])
+def test_a_rule_that_names_its_own_alarm_is_refused(
+    cloudwatch: Any, account: str, refusal: Any, form: str
+) -> None:
+    cloudwatch.put_metric_alarm(**ALARM)
+    rule = form.format(arn=f"arn:aws:cloudwatch:{REGION}:{account}:alarm:c")
+    put = {"AlarmName": "c", "AlarmRule": rule}
+    code, message = refusal(cloudwatch.put_composite_alarm, **put)
+    assert (code, "alarms [c] in the alarm rule do not exist" in message) == (
+        "ValidationError",
+        True,
+    )
+    cloudwatch.put_composite_alarm(AlarmName="c", AlarmRule="ALARM(a)")
+    code, message = refusal(cloudwatch.put_composite_alarm, **put)
+    assert (code, "c cannot depend on itself" in message) == ("ValidationError", True)
+    (kept,) = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    assert kept["AlarmRule"] == "ALARM(a)"
+    cloudwatch.delete_alarms(AlarmNames=["c"])
+
+
 def test_tags(cloudwatch: Any, account: str, refusal: Any) -> None:
     arn = f"arn:aws:cloudwatch:{REGION}:{account}:alarm:a"
     cloudwatch.put_metric_alarm(**ALARM | {"Tags": [{"Key": "k", "Value": "1"}]})
