@@ -11,6 +11,7 @@ from pathlib import Path
 from sagebrush.base.errors import SagebrushError
 from sagebrush.services import SERVICES
 from sagebrush.services.declaration import Handler, Service
+from sagebrush.services.pages import is_paged, with_bound_tokens
 from sagebrush.wire import load
 
 
@@ -50,7 +51,10 @@ class Registry:
             if module is None:
                 return None
             # Only what this operation needs: a service's first answer waits for no other's modules.
-            handlers[name] = getattr(importlib.import_module(module), name)
+            found = getattr(importlib.import_module(module), name)
+            model = load(service).operations[operation].input
+            paged = model is not None and is_paged(model.members)
+            handlers[name] = with_bound_tokens(found) if paged else found
         return handlers[name]
 
     def _modules(self, service: str) -> dict[str, str]:
