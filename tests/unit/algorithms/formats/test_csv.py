@@ -150,5 +150,24 @@ def test_plain_text_takes_the_fast_way(body):
     assert csv._parse_plain(body) is not None
 
 
+def test_a_few_wide_rows_do_not_pay_for_a_column_each(monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(8, 3000)).astype(np.float32)
+    body = "\n".join(",".join(f"{value:.9g}" for value in row) for row in rows).encode()
+    assert len(body) > csv.SMALL_BODY_BYTES
+    expected = rows_of(body)
+    monkeypatch.setattr(csv._BlockParser, "parse", mock.Mock(side_effect=AssertionError("Arrow")))
+    parsed = parse_csv(body, "the request")
+    np.testing.assert_array_equal(parsed, rows)
+    np.testing.assert_array_equal(parsed, expected)
+
+
+def test_wide_text_that_is_not_plain_is_read_all_the_same():
+    numbers = ",".join(["0.25"] * 9000)
+    assert len(numbers) > csv.SMALL_BODY_BYTES
+    assert parse_csv(f'{numbers},"1"\n'.encode(), "x")[0, -2:].tolist() == [0.25, 1]
+    with pytest.raises(ClientError, match="row 2 of x: it has 9001 columns, expected 9000"):
+        parse_csv(f"{numbers}\n{numbers},1\n".encode(), "x")
+
+
 def test_a_quoted_line_may_end_with_a_carriage_return_alone():
     assert parse_csv(b'"1",2\r"3",4\n', "x").tolist() == [[1, 2], [3, 4]]
