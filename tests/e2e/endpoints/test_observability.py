@@ -131,6 +131,45 @@ def test_metrics_are_there_after_a_stop(tmp_path: Any, hosting: Any) -> None:
         assert "InvocationsPerInstance" in {metric["MetricName"] for metric in listed}
 
 
+def test_a_killed_server_loses_no_metrics_of_answered_requests(tmp_path: Any, hosting: Any) -> None:
+    from sagebrush.launch import PrivateServer
+
+    with PrivateServer(tmp_path / "data") as server:
+        own = type(hosting)(server, tmp_path)
+        own.model("observed", own.kmeans((1.0, 0.0)))
+        own.endpoint("observed", MODEL)
+        for number in (1, 2):
+            for _ in range(20):
+                own.invoke("observed")
+            with pytest.raises(ClientError):
+                own.invoke("observed", ContentType="image/png")
+            # Sooner than anything is stored: that happens every five seconds.
+            assert server._process is not None
+            server._process.kill()
+            server._process.wait()
+            server.start()
+            own.again().settled("observed")
+            assert metric_sum(own, "Invocations") == 21 * number
+            assert metric_sum(own, "Invocation4XXErrors") == number
+
+
+def metric_sum(own: Any, name: str) -> float:
+    now = dt.datetime.now(dt.UTC)
+    points = own.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName=name,
+        Dimensions=[
+            {"Name": "EndpointName", "Value": "observed"},
+            {"Name": "VariantName", "Value": "variant-0"},
+        ],
+        StartTime=now - dt.timedelta(hours=1),
+        EndTime=now + dt.timedelta(hours=1),
+        Period=7200,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return sum(point["Sum"] for point in points)
+
+
 @pytest.mark.slow
 def test_a_model_of_an_old_image_is_served_in_its_own_environment(hosting: Any) -> None:
     random = np.random.default_rng(2)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sagebrush.engines.fleets import Variant
-from sagebrush.engines.metrics import MetricDatum, StatisticSet
-from sagebrush.services.minute_sums import flush_minute_sums
+from sagebrush.engines.metrics import Counts, MetricDatum, Numbers, StatisticSet
+from sagebrush.engines.metrics.counting import Key
+from sagebrush.services.minute_sums import flush_minute_sums, resume_minute_sums
 from sagebrush.services.platform import Context, Platform
 from sagebrush.services.served import Served
 
@@ -18,6 +19,7 @@ _NAMESPACE = "AWS/SageMaker"
 _FLUSH_INTERVAL_S = 5.0
 _MICROSECONDS = 1e6
 _WORKER = "endpoint request metrics"
+_FILE = "request-counts"
 
 _log = logging.getLogger(__name__)
 
@@ -50,34 +52,43 @@ class Outcome(NamedTuple):
     concurrent: int = 0
 
 
+# Where a row of counts has what: a count, or the sum, the minimum and the maximum of a value.
+_COUNT, _ERRORS_4XX, _ERRORS_5XX, _ERRORS, _CONCURRENT_COUNT = range(5)
+_SHARES, _MODEL, _OVERHEAD, _CONCURRENT, _CONCURRENT_PER_COPY = range(5, 20, 3)
+_VALUES = (_SHARES, _MODEL, _OVERHEAD, _CONCURRENT, _CONCURRENT_PER_COPY)
+
+
 class _Sums:
-    """The invocations of one variant within one minute."""
+    """The invocations of one variant within one minute, in a row of counts."""
 
-    __slots__ = (
-        *("concurrent", "concurrent_per_copy", "errors", "errors_4xx", "errors_5xx", "model"),
-        *("overhead", "shares"),
-    )
+    __slots__ = ("_numbers",)
 
-    def __init__(self) -> None:
-        self.shares = _Sum()
-        self.model = _Sum()
-        self.overhead = _Sum()
-        self.concurrent = _Sum()
-        self.concurrent_per_copy = _Sum()
-        self.errors_4xx = self.errors_5xx = self.errors = 0
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+
+    @classmethod
+    def of_new(cls, numbers: Numbers) -> _Sums:
+        """Return the sums of a row in which nothing is counted yet."""
+        for at in _VALUES:
+            numbers[at + 1], numbers[at + 2] = float("inf"), float("-inf")
+        return cls(numbers)
 
     def add(self, outcome: Outcome) -> None:
-        self.shares.add(1.0 / (outcome.instances or 1))
-        self.model.add(outcome.model_s * _MICROSECONDS)
-        self.overhead.add(max(0.0, outcome.total_s - outcome.model_s) * _MICROSECONDS)
-        if outcome.concurrent:
-            self.concurrent.add(outcome.concurrent)
-            self.concurrent_per_copy.add(outcome.concurrent / (outcome.instances or 1))
-        status = outcome.status
+        numbers = self._numbers
+        status, model_s, total_s, instances, concurrent = outcome
+        _add(numbers, _SHARES, 1.0 / (instances or 1))
+        _add(numbers, _MODEL, model_s * _MICROSECONDS)
+        _add(numbers, _OVERHEAD, max(0.0, total_s - model_s) * _MICROSECONDS)
+        if concurrent:
+            numbers[_CONCURRENT_COUNT] += 1.0
+            _add(numbers, _CONCURRENT, concurrent)
+            _add(numbers, _CONCURRENT_PER_COPY, concurrent / (instances or 1))
         if not 200 <= status < 300:
-            self.errors += 1
-            self.errors_4xx += 400 <= status < 500
-            self.errors_5xx += status >= 500
+            numbers[_ERRORS] += 1.0
+            numbers[_ERRORS_4XX] += 400 <= status < 500
+            numbers[_ERRORS_5XX] += status >= 500
+        # The last, so that what is counted has its values whenever the process ends.
+        numbers[_COUNT] += 1.0
 
     def data(self, place: Place, minute: int) -> Iterator[MetricDatum]:
         """Yield the minute's metrics, of the variant and of the variant in its configuration.
@@ -90,16 +101,24 @@ class _Sums:
             yield from self._data(variant, minute, ())
             yield from self._of_component({"InferenceComponentName": place.component}, minute)
             return
-        per_instance = ("InvocationsPerInstance", "None", self.shares.statistics())
+        per_instance = ("InvocationsPerInstance", "None", self._statistics(_SHARES))
         for dimensions in (variant, variant | {"EndpointConfigName": place.config}):
             yield from self._data(dimensions, minute, (per_instance,))
 
     def _of_component(self, dimensions: dict[str, str], minute: int) -> Iterator[MetricDatum]:
         """Yield what the monitoring page has with the dimension InferenceComponentName."""
         more = (
-            ("InvocationsPerCopy", "None", self.shares.statistics()),
-            ("ConcurrentRequestsPerCopy", "None", self.concurrent_per_copy.statistics()),
-            ("ConcurrentRequestsPerModel", "None", self.concurrent.statistics()),
+            ("InvocationsPerCopy", "None", self._statistics(_SHARES)),
+            (
+                "ConcurrentRequestsPerCopy",
+                "None",
+                self._statistics(_CONCURRENT_PER_COPY, _CONCURRENT_COUNT),
+            ),
+            (
+                "ConcurrentRequestsPerModel",
+                "None",
+                self._statistics(_CONCURRENT, _CONCURRENT_COUNT),
+            ),
         )
         yield from self._data(dimensions, minute, more)
 
@@ -109,50 +128,43 @@ class _Sums:
         minute: int,
         more: Sequence[tuple[str, str, StatisticSet]],
     ) -> Iterator[MetricDatum]:
-        count = self.shares.count
+        numbers = self._numbers
+        count = numbers[_COUNT]
         for name, unit, statistics in (
             ("Invocations", "None", StatisticSet(count, count, 1.0, 1.0)),
             *more,
-            ("ModelLatency", "Microseconds", self.model.statistics()),
-            ("OverheadLatency", "Microseconds", self.overhead.statistics()),
-            ("Invocation4XXErrors", "None", _ones(self.errors_4xx, count)),
-            ("Invocation5XXErrors", "None", _ones(self.errors_5xx, count)),
-            ("InvocationModelErrors", "None", _ones(self.errors, count)),
+            ("ModelLatency", "Microseconds", self._statistics(_MODEL)),
+            ("OverheadLatency", "Microseconds", self._statistics(_OVERHEAD)),
+            ("Invocation4XXErrors", "None", _ones(numbers[_ERRORS_4XX], count)),
+            ("Invocation5XXErrors", "None", _ones(numbers[_ERRORS_5XX], count)),
+            ("InvocationModelErrors", "None", _ones(numbers[_ERRORS], count)),
         ):
             yield MetricDatum(name, dimensions, float(minute), statistics=statistics, unit=unit)
 
-
-class _Sum:
-    __slots__ = ("count", "maximum", "minimum", "total")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.total = 0.0
-        self.minimum = float("inf")
-        self.maximum = float("-inf")
-
-    def add(self, value: float) -> None:
-        self.count += 1
-        self.total += value
-        if value < self.minimum:
-            self.minimum = value
-        if value > self.maximum:
-            self.maximum = value
-
-    def statistics(self) -> StatisticSet:
-        return StatisticSet(self.count, self.total, self.minimum, self.maximum)
+    def _statistics(self, at: int, count_at: int = _COUNT) -> StatisticSet:
+        numbers = self._numbers
+        return StatisticSet(numbers[count_at], numbers[at], numbers[at + 1], numbers[at + 2])
 
 
-def _ones(errors: int, count: int) -> StatisticSet:
+def _add(numbers: Numbers, at: int, value: float) -> None:
+    numbers[at] += value
+    if value < numbers[at + 1]:
+        numbers[at + 1] = value
+    if value > numbers[at + 2]:
+        numbers[at + 2] = value
+
+
+def _ones(errors: float, count: float) -> StatisticSet:
     """Return the statistics of `count` values, `errors` of them 1 and the rest 0."""
     return StatisticSet(count, errors, float(errors == count), float(errors > 0))
 
 
 class RequestMetrics:
-    """Counts in memory, stores every few seconds."""
+    """Counts in a file that outlives the process, stores every few seconds."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._counts = Counts(platform.db, platform.settings.data_dir / _FILE)
         self._sums: dict[tuple[Place, int], _Sums] = {}
 
     def count(self, place: Place, now: float, outcome: Outcome) -> None:
@@ -160,14 +172,19 @@ class RequestMetrics:
         key = place, int(now // 60) * 60
         sums = self._sums.get(key)
         if sums is None:
-            sums = self._sums[key] = _Sums()
+            sums = self._sums[key] = _Sums.of_new(self._counts.row((*place, key[1])))
         sums.add(outcome)
 
     def flush(self) -> None:
-        """Store everything counted so far."""
-        counted, self._sums = self._sums, {}
-        for (place, minute), sums in counted.items():
-            data = list(sums.data(place, minute))
+        """Store everything counted so far, also by an earlier server that was killed."""
+        self._counts.store(self._put)
+        self._sums.clear()
+
+    def _put(self, key: Key, numbers: Numbers) -> None:
+        *names, minute = key
+        place = Place(*map(str, names))
+        if numbers[_COUNT]:
+            data = list(_Sums(numbers).data(place, int(minute)))
             self._platform.metrics.put(place.account, place.region, _NAMESPACE, data)
 
 
@@ -195,7 +212,9 @@ def count(context: Context, name: str, variant: Variant, status: int, started: f
 
 
 async def start(platform: Platform) -> None:
-    """Begin storing at intervals."""
+    """Store what an earlier server counted, and begin storing at intervals."""
+    metrics_of(platform).flush()
+    resume_minute_sums(platform)
     platform.metrics.before_read.append(metrics_of(platform).flush)
     platform.spawn(_flush_for_ever(metrics_of(platform)), _WORKER, looks_on=True)
 
@@ -212,4 +231,4 @@ async def _flush_for_ever(metrics: RequestMetrics) -> None:
         try:
             metrics.flush()
         except Exception:  # noqa: BLE001 - a full disk now must not end all metrics
-            _log.exception("the metrics of some invocations are lost")
+            _log.exception("the metrics of some invocations are not stored yet")

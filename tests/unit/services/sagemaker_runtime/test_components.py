@@ -90,7 +90,7 @@ def test_what_there_is_not(sums: Sums) -> None:
     assert "is not found in endpoint e" in components.no_component(context(), request()).message
 
 
-def test_metrics_are_told_by_component() -> None:
+def test_metrics_are_told_by_component(handlers: Any) -> None:
     stored: list[tuple[str, dict[str, str], Any]] = []
 
     class Store:
@@ -98,7 +98,10 @@ def test_metrics_are_told_by_component() -> None:
             assert (account, region, namespace) == ("a", "r", "AWS/SageMaker")
             stored.extend((each.name, each.dimensions, each.statistics) for each in data)
 
-    platform: Any = SimpleNamespace(metrics=Store())
+    own_platform = handlers.platform
+    platform: Any = SimpleNamespace(
+        metrics=Store(), db=own_platform.db, settings=own_platform.settings
+    )
     metrics = RequestMetrics(platform)
     place = Place("a", "r", "e", "v", "config", "c")
     for concurrent in (1, 4):
