@@ -114,6 +114,11 @@ class Store:
         with self.path.open("a", encoding="utf-8") as out:
             out.write(json.dumps({"key": measurement.key, **figure}) + "\n")
 
+    @property
+    def last_seed(self) -> int:
+        """Return the highest seed that anything was measured with; 0 where nothing was."""
+        return max((int(key.split(" | ")[2]) for key in self.figures), default=0)
+
     def figure(self, measurement: Measurement) -> Figure | None:
         """Return a figure that is still true of the code; None if there is none."""
         found = self.figures.get(measurement.key)

@@ -12,12 +12,12 @@ from benchmarks.tuning.contenders import OURS
 from benchmarks.tuning.halving import FULL, HYPERBAND
 from benchmarks.tuning.problems import REAL
 from benchmarks.tuning.race import PROBLEMS
-from benchmarks.tuning.ranking import Curves, Standing, curves_of, standing
+from benchmarks.tuning.ranking import Curves, curves_of, standing
 
 PASS, MISS, OPEN = "PASS", "MISS", "OPEN"
 CHECKPOINTS = (20, 50, 100)
 GROUPS = {"functions": False, "real trainings": True}
-_LEAST_SEEDS = 5
+LEAST_SEEDS = 5
 _ASK_LIMITS_MS = {100: 50.0, 1000: 500.0}
 # (problem, evaluations): the least median regret of a peer when the target was set.
 _ANCHORS = {("Branin", 40): 3e-5, ("Hartmann-6", 80): 1.9e-4, ("Ackley-5", 80): 3.32}
@@ -44,30 +44,59 @@ def judge(plan: Plan, store: Store) -> list[Verdict]:
     return [*_ranks(plan, store), *_anchors(plan, store), *_times(store), _halving(plan, store)]
 
 
+@dataclass(frozen=True)
+class Duel:
+    """Ours beside one rival, over every seed that both have run, be there more of them or fewer.
+
+    ``ranks`` are ours and the rival's, ``behind`` the interval of the difference, ``least_seeds``
+    how many seeds the problem has that has fewest.
+    """
+
+    rival: str
+    ranks: tuple[float, float]
+    behind: tuple[float, float]
+    races: int
+    least_seeds: int
+
+
+def duels(plan: Plan, store: Store, real: bool, at_once: int) -> list[Duel]:
+    """Return the duels with all rivals, the closest first; none with those that ran nothing."""
+    found = []
+    for rival in plan.contenders if OURS in plan.contenders else ():
+        pair = Plan(plan.problems, (OURS, rival), store.last_seed, (at_once,))
+        races = group_of(pair, store, real, at_once)
+        if rival == OURS or not races:
+            continue
+        against = standing(races, OURS, CHECKPOINTS)
+        ours, theirs = against.ranks.tolist()
+        low, high = against.behind[1].tolist()
+        least = min(len(each.seeds) for each in races)
+        found.append(Duel(rival, (ours, theirs), (low, high), against.blocks, least))
+    return sorted(found, key=lambda each: each.ranks[1])
+
+
 def _ranks(plan: Plan, store: Store) -> Iterator[Verdict]:
     for at_once in plan.at_once:
         for name, real in GROUPS.items():
             place = "strictly first" if at_once > 1 else "first or tied for first"
             target = f"mean rank {place} on {name}, {at_once} at once"
-            races = group_of(plan, store, real, at_once)
-            if not races or len(plan.contenders) < 2 or OURS not in plan.contenders:
+            found = duels(plan, store, real, at_once)
+            judged = [each for each in found if each.least_seeds >= LEAST_SEEDS]
+            if judged:
+                yield _rank_verdict(target, judged, at_once > 1)
+            elif found:
+                yield _too_few(_rank_verdict(target, found, at_once > 1), found[0].least_seeds)
+            else:
                 yield Verdict(target, OPEN, "not measured")
-                continue
-            least = min(len(each.seeds) for each in races)
-            verdict = _rank_verdict(target, standing(races, OURS, CHECKPOINTS), at_once > 1)
-            yield verdict if least >= _LEAST_SEEDS else _too_few(verdict, least)
 
 
-def _rank_verdict(target: str, found: Standing, strictly: bool) -> Verdict:
-    first = found.contenders.index(OURS)
-    others = [index for index in range(len(found.contenders)) if index != first]
-    rival = min(others, key=lambda index: found.ranks[index])
-    low, high = found.behind[rival]
-    lows, highs = found.behind[others].T
-    met = bool((lows > 0.0).all() if strictly else (highs >= 0.0).all())
+def _rank_verdict(target: str, found: list[Duel], strictly: bool) -> Verdict:
+    met = all(low > 0.0 if strictly else high >= 0.0 for low, high in (d.behind for d in found))
+    closest = found[0]
+    low, high = closest.behind
     detail = (
-        f"{found.ranks[first]:.2f} against {found.ranks[rival]:.2f} of {found.contenders[rival]}; "
-        f"difference {low:+.2f} to {high:+.2f} (95 %), {found.blocks} races"
+        f"{closest.ranks[0]:.2f} to {closest.ranks[1]:.2f} against the closest of {len(found)}, "
+        f"{closest.rival}; difference {low:+.2f} to {high:+.2f} (95 %), {closest.races} races"
     )
     return Verdict(target, PASS if met else MISS, detail)
 
@@ -126,4 +155,4 @@ def _halving(plan: Plan, store: Store) -> Verdict:
         f"better in {int((gains > 0).sum())}, worse in {int((gains < 0).sum())}"
     )
     verdict = Verdict(target, PASS if low > 0 else MISS, detail)
-    return verdict if len(seeds) >= _LEAST_SEEDS else _too_few(verdict, len(seeds))
+    return verdict if len(seeds) >= LEAST_SEEDS else _too_few(verdict, len(seeds))

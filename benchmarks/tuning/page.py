@@ -16,7 +16,10 @@ from benchmarks.tuning.halving import SCHEDULERS
 from benchmarks.tuning.judgement import (
     CHECKPOINTS,
     GROUPS,
+    LEAST_SEEDS,
+    Duel,
     Verdict,
+    duels,
     group_of,
     halving_losses,
     judge,
@@ -38,9 +41,12 @@ def tables(plan: Plan, store: Store) -> list[tuple[str, Rows]]:
     found = [("Targets", _verdict_rows(judge(plan, store)))]
     for at_once in plan.at_once:
         for name, real in GROUPS.items():
+            title = f"{name}, {at_once} at once"
+            pairs = duels(plan, store, real, at_once)
+            if pairs:
+                found.append((f"{OURS} beside one rival at a time on {title}", _duel_rows(pairs)))
             races = group_of(plan, store, real, at_once)
             if races:
-                title = f"{name}, {at_once} at once"
                 found.append((f"Mean ranks on {title}", _rank_rows(races)))
                 found.append((f"Median regret on {title}", _regret_rows(races)))
     found.append(("Milliseconds for a suggestion", _timing_rows(plan, store)))
@@ -77,7 +83,8 @@ def page(plan: Plan, store: Store) -> str:
 def _subject(plan: Plan) -> str:
     return (
         f"{platform.platform()}, Python {platform.python_version()}, one thread. Up to {plan.seeds}"
-        " seeds; only seeds that every contender has run count. Less is better everywhere; ranks"
+        " seeds; only seeds that every contender has run count, or for one rival at a time those"
+        " that both have run, however many. Less is better everywhere; ranks"
         f" are means over problems, seeds and {', '.join(map(str, CHECKPOINTS))} evaluations."
     )
 
@@ -103,6 +110,16 @@ def _rank_rows(races: Sequence[Curves]) -> Rows:
                 "" if overall.contenders[index] == ours else f"{low:+.2f} to {high:+.2f}",
             ]
         )
+    return rows
+
+
+def _duel_rows(pairs: Sequence[Duel]) -> Rows:
+    rows = [["rival", "its mean rank", "ours", "behind, 95 %", "seeds", "races"]]
+    for each in pairs:
+        low, high = each.behind
+        behind = f"{low:+.2f} to {high:+.2f}" if each.least_seeds >= LEAST_SEEDS else "few seeds"
+        ranks = (f"{each.ranks[1]:.2f}", f"{each.ranks[0]:.2f}")
+        rows.append([each.rival, *ranks, behind, str(each.least_seeds), str(each.races)])
     return rows
 
 

@@ -101,6 +101,28 @@ def test_few_seeds_prove_nothing(tmp_path) -> None:
     assert few["mean rank strictly first on functions, 4 at once"] == "OPEN"
 
 
+def test_a_rival_is_judged_by_every_seed_that_it_shares_with_ours(tmp_path) -> None:
+    plan, store = filled(tmp_path, {OURS: 0.4, RANDOM: 0.5})
+    late = Plan(plan.problems, ("Optuna TPE", OURS), 9, (4,))
+    for each in late.measurements():
+        if each.kind == RACE:
+            ahead = 0.45 if each.contender != OURS else 0.4
+            store.keep(each, {"best": [ahead] * 100, "source": source_of(each)})
+    plan = Plan(plan.problems, (OURS, RANDOM, "Optuna TPE", "Optuna GP"), 5, (4,))
+    found = judgement.duels(plan, store, False, 4)
+    assert {each.rival: each.least_seeds for each in found} == {RANDOM: 5, "Optuna TPE": 9}
+    assert [each.ranks for each in found] == [(1.0, 2.0)] * 2
+    assert verdicts(plan, store)["mean rank strictly first on functions, 4 at once"] == "PASS"
+    one = Measurement(RACE, "Optuna GP", 1, "Branin", 4)
+    store.keep(one, {"best": [0.39789] * 100, "source": source_of(one)})
+    # A single seed of a better rival proves nothing; five of it do.
+    assert verdicts(plan, store)["mean rank strictly first on functions, 4 at once"] == "PASS"
+    for seed in range(2, 6):
+        more = Measurement(RACE, "Optuna GP", seed, "Branin", 4)
+        store.keep(more, {"best": [0.39789] * 100, "source": source_of(more)})
+    assert verdicts(plan, store)["mean rank strictly first on functions, 4 at once"] == "MISS"
+
+
 def test_figures_are_kept_and_go_stale_with_the_code(tmp_path, monkeypatch) -> None:
     _, store = filled(tmp_path, {OURS: 0.4, RANDOM: 0.5})
     again = Store.open(store.path)
