@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from typing import Any
 
 import boto3
@@ -20,6 +22,7 @@ OVER = ("Completed", "Failed", "Stopped")
 LIMIT_S = 120.0
 BUCKET = "tuned"
 GRID = {"CategoricalParameterRanges": [{"Name": "max_depth", "Values": ["1", "3"]}]}
+INSTANCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
 DEPTH = {"Name": "max_depth", "MinValue": "1", "MaxValue": "8"}
 ETA = {"Name": "eta", "MinValue": "0.0001", "MaxValue": "0.5", "ScalingType": "Logarithmic"}
 
@@ -45,9 +48,10 @@ def create(
     *,
     jobs: int | None = 3,
     parallel: int = 2,
+    resources: dict[str, Any] | None = None,
     **config: Any,
 ) -> None:
-    """Create a tuning job on the breast cancer data."""
+    """Create a tuning job on the breast cancer data; `resources` say where its trials run."""
     limits: dict[str, Any] = {"MaxParallelTrainingJobs": parallel}
     if jobs is not None:
         limits["MaxNumberOfTrainingJobs"] = jobs
@@ -79,11 +83,9 @@ def create(
                 for channel in ("train", "validation")
             ],
             "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"},
-            "ResourceConfig": {
-                "InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1,
-            },
             "StoppingCondition": {"MaxRuntimeInSeconds": 300},
-        },
+        }
+        | (resources or {"ResourceConfig": INSTANCES}),
     )  # fmt: skip
 
 
@@ -202,3 +204,42 @@ def test_bad_trials_are_stopped_early(clients: tuple[Any, Any], way: str) -> Non
     for each in stopped:
         key = f"out/{each['TrainingJobName']}/output/model.tar.gz"
         assert s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"]
+
+
+def test_trials_fall_back_to_the_next_instances(
+    clients: tuple[Any, Any], server: PrivateServer
+) -> None:
+    sagemaker, _ = clients
+    # The fault as `sagebrush faults add capacity` adds it; one of the two trials meets it.
+    fault = {"kind": "capacity", "target": "training-job/short-*/ml.m5.large", "times": 1}
+    identifier = told(server, "POST", fault)["id"]
+    larger = INSTANCES | {"InstanceType": "ml.c5.xlarge", "VolumeSizeInGB": 7}
+    wanted = {"InstanceConfigs": [INSTANCES, larger], "AllocationStrategy": "Prioritized"}
+    create(
+        sagemaker, "short", "xgboost", ("Maximize", "validation:auc"),
+        {"IntegerParameterRanges": [DEPTH]},
+        {"num_round": "5", "objective": "binary:logistic", "eval_metric": "auc"},
+        jobs=2, Strategy="Random", resources={"HyperParameterTuningResourceConfig": wanted},
+    )  # fmt: skip
+    assert ended(sagemaker, "short")["ObjectiveStatusCounters"]["Succeeded"] == 2
+    jobs = [
+        sagemaker.describe_training_job(TrainingJobName=each["TrainingJobName"])
+        for each in trials(sagemaker, "short")
+    ]
+    assert {job["TrainingJobStatus"] for job in jobs} == {"Completed"}
+    used = sorted((job["ResourceConfig"] for job in jobs), key=lambda each: each["VolumeSizeInGB"])
+    assert used == [INSTANCES, larger]
+    assert told(server, "DELETE", {"id": identifier})["faults"][0]["struck"] == 1
+
+
+def told(server: PrivateServer, method: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the server says to a request about faults."""
+    request = urllib.request.Request(
+        f"{server.endpoint}/_sagebrush/faults",
+        json.dumps(given).encode(),
+        {"content-type": "application/json"},
+        method=method,
+    )
+    with urllib.request.urlopen(request) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+    return found

@@ -63,7 +63,8 @@ class Fault:
     """A fault that was switched on; `tries` is how often its target came by, `struck` what of it.
 
     `target` is a pattern with `*` and `?`: `SERVICE:Operation`, or `KIND/NAME`, an endpoint's with
-    `/VARIANT` behind it if it is for one only. `until` is when it is over, on the server's clock.
+    `/VARIANT` behind it if it is for one only, a training job's for want of capacity with
+    `/INSTANCE-TYPE`. `until` is when it is over, on the server's clock.
     """
 
     id: str
@@ -84,9 +85,9 @@ class Fault:
         return used_up or (self.until is not None and now >= self.until)
 
     def concerns(self, account: str, target: str) -> bool:
-        """Whether it may strike `target`; an endpoint's pattern without a variant means any."""
+        """Whether it may strike `target`; a pattern without variant or instance type means any."""
         pattern = self.target
-        if pattern.startswith("endpoint/") and pattern.count("/") < target.count("/"):
+        if pattern.count("/") < target.count("/"):
             pattern += "/*"
         return fnmatchcase(target, pattern) and fnmatchcase(account, self.account)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sagebrush.base.errors import SagebrushError
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.jobs.errors import JobFailure
@@ -32,13 +34,28 @@ def require_instances(platform: Platform, account: str, endpoint: str, variant: 
 
 
 def require_hosts(platform: Platform, account: str, job: str) -> None:
-    """Return if `job` (`training-job/NAME`, `transform-job/NAME`) can have its instances.
+    """Return if `job` (`transform-job/NAME`) can have its instances.
 
     Raises:
         JobFailure: it cannot.
     """
     if _is_short(platform, account, job):
         raise JobFailure(_NONE_FOR_JOB)
+
+
+def available(
+    platform: Platform, account: str, name: str, choices: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the first of the ResourceConfigs `choices` whose instances a training job can have.
+
+    Raises:
+        JobFailure: there is none.
+    """
+    for resources in choices:
+        types = [each["InstanceType"] for each in resources.get("InstanceGroups") or [resources]]
+        if not any(_is_short(platform, account, f"training-job/{name}/{t}") for t in types):
+            return resources
+    raise JobFailure(_NONE_FOR_JOB)
 
 
 def _is_short(platform: Platform, account: str, target: str) -> bool:

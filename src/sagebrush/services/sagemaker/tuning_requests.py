@@ -10,6 +10,7 @@ from sagebrush.services.sagemaker.images import resolved
 from sagebrush.services.sagemaker.training_requests import check_training_request
 from sagebrush.services.sagemaker.tuning.autotune import with_autotune
 from sagebrush.services.sagemaker.tuning.definitions import Definition, definitions_of
+from sagebrush.services.sagemaker.tuning.instances import resources_of
 from sagebrush.services.sagemaker.tuning.limits import HYPERBAND_RESOURCE, check_limits
 from sagebrush.services.sagemaker.tuning.objectives import check_objective
 from sagebrush.services.sagemaker.tuning.ranges import check_ranges
@@ -39,7 +40,8 @@ def checked_tuning_request(context: Context, request: dict[str, Any]) -> dict[st
     _check_searched(request, definitions)
     for definition in definitions:
         child = definition.training_request(request["HyperParameterTuningJobName"], {})
-        check_training_request(context, child)
+        for resources in resources_of(definition.document):
+            check_training_request(context, child | {"ResourceConfig": resources})
     _check_strategy(request)
     request = _with_limits(request, definitions)
     check_limits(context, request["HyperParameterTuningJobConfig"])

@@ -99,6 +99,24 @@ def test_an_account_of_its_own(injection: Injection) -> None:
     assert not throttled(injection, "s3:GetObject")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "struck"),
+    [
+        ("training-job/a", ["training-job/a/ml.m5.large", "training-job/a/ml.c5.large"]),
+        ("training-job/*/ml.m5.*", ["training-job/a/ml.m5.large", "training-job/b/ml.m5.large"]),
+        ("training-job/b/ml.m5.large", ["training-job/b/ml.m5.large"]),
+        ("training-job/a/ml", []),
+    ],
+)
+def test_a_target_may_name_an_instance_type(
+    injection: Injection, pattern: str, struck: list[str]
+) -> None:
+    injection.add({"kind": "capacity", "target": pattern})
+    every = [f"training-job/{n}/ml.{t}.large" for n in ("a", "b") for t in ("m5", "c5")]
+    found = [each for each in every if injection.strike(injection.capacity, ACCOUNT, each)]
+    assert sorted(found) == sorted(struck)
+
+
 def test_a_seed_draws_the_same_again(injection: Injection) -> None:
     def draws(seed: int) -> list[bool]:
         fault = {"kind": "throttle", "target": "s3:*", "probability": 0.5, "seed": seed}

@@ -18,7 +18,7 @@ from sagebrush.run.spec import ProcessSpec
 from sagebrush.run.supervisor import Handle, Lost
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker import records
-from sagebrush.services.sagemaker.capacity import require_hosts
+from sagebrush.services.sagemaker.capacity import available
 from sagebrush.services.sagemaker.images import training_image
 from sagebrush.services.sagemaker.jobs.errors import JobFailure
 from sagebrush.services.sagemaker.jobs.finish import (
@@ -41,6 +41,7 @@ from sagebrush.services.sagemaker.jobs.prepare import (
 from sagebrush.services.sagemaker.jobs.watch import Watch
 from sagebrush.services.sagemaker.records import TrainingJob
 from sagebrush.services.sagemaker.runtimes import Runtime, runtime_of
+from sagebrush.services.sagemaker.tuning.instances import resources_of_trial
 from sagebrush.services.sagemaker.tuning.records import trials_at_once
 
 _TRAINING = "Training image download completed. Training in progress."
@@ -156,8 +157,7 @@ class JobRun:
             await asyncio.gather(task, stopping, return_exceptions=True)
 
     async def _prepared(self) -> ProcessSpec:
-        job = self._begin_attempt()
-        require_hosts(self._platform, job.account, f"training-job/{job.name}")
+        job = self._on_available_instances(self._begin_attempt())
         image = training_image(job.request)
         runtime = await self._runtime(job, image)
         job = self._advance("Downloading", "Downloading input data", starts=True)
@@ -169,6 +169,20 @@ class JobRun:
         beside = max(self._beside, trials_at_once(self._platform.db, job.id) - 1)
         threads = thread_share(prepared.hosts, beside)
         return specification(self._platform, job, image, runtime, prepared, threads)
+
+    def _on_available_instances(self, job: TrainingJob) -> TrainingJob:
+        """Return the job on the first instances that can be had; a trial may have several kinds.
+
+        Raises:
+            JobFailure: none can.
+        """
+        wanted = job.request["ResourceConfig"]
+        choices = resources_of_trial(self._platform.db, job.id) or [wanted]
+        chosen = available(self._platform, job.account, job.name, choices)
+        if chosen != wanted:
+            job.request["ResourceConfig"] = chosen
+            records.save_request(self._platform.db, job)
+        return job
 
     async def _runtime(self, job: TrainingJob, image: ResolvedImage) -> Runtime:
         directory = job_directory(self._platform, job)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush.services.sagemaker.jobs.logs import OBJECTIVE_HYPERPARAMETER
+from sagebrush.services.sagemaker.tuning.instances import resources_of
 from sagebrush.tuning.spaces import (
     Categorical,
     Continuous,
@@ -61,26 +62,9 @@ class Definition:
             "TrainingJobName": name,
             "AlgorithmSpecification": dict(algorithm),
             "HyperParameters": {**static, OBJECTIVE_HYPERPARAMETER: self.metric, **tuned},
-            "ResourceConfig": _resources(given),
+            "ResourceConfig": resources_of(given)[0],
             **{member: given[member] for member in _PASSED_ON if member in given},
         }
-
-
-def _resources(given: dict[str, Any]) -> dict[str, Any]:
-    """The instances of a child: the first kind that the definition names."""
-    if "ResourceConfig" in given:
-        return dict(given["ResourceConfig"])
-    wanted = given.get("HyperParameterTuningResourceConfig", {})
-    first = wanted.get("InstanceConfigs", [wanted])[0]
-    resources = {
-        member: first[member]
-        for member in ("InstanceType", "InstanceCount", "VolumeSizeInGB")
-        if member in first
-    }
-    if "VolumeKmsKeyId" in wanted:
-        resources["VolumeKmsKeyId"] = wanted["VolumeKmsKeyId"]
-    resources.setdefault("VolumeSizeInGB", 30)
-    return resources
 
 
 def definitions_of(request: dict[str, Any]) -> list[Definition]:

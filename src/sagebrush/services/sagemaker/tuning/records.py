@@ -287,6 +287,16 @@ def tuning_id_of(db: Database, training_job_id: int) -> int | None:
     return row["tuning_id"] if row else None
 
 
+def definition_of(db: Database, training_job_id: int) -> tuple[dict[str, Any], int] | None:
+    """Return the request of a training job's tuning job and which definition of it was tried."""
+    row = db.one(
+        "SELECT tuning_id, definition FROM sagemaker_tuning_trials WHERE training_job_id = ?",
+        (training_job_id,),
+    )
+    job = None if row is None else job_by_id(db, row["tuning_id"])
+    return None if row is None or job is None else (job.request, row["definition"])
+
+
 def trials_at_once(db: Database, training_job_id: int) -> int:
     """Return how many trials run at once in the tuning job of a training job; 1 if it has none."""
     identifier = tuning_id_of(db, training_job_id)
