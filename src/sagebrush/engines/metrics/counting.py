@@ -49,22 +49,27 @@ class Counts:
         self._name = path.name
         self._memory: mmap.mmap | bytearray = _mapped(path)
         self._rows: list[tuple[Key, Numbers]] = []
+        # How many rows of the file are not empty.
+        self._used = next(
+            (row for row in range(_ROWS) if not self._memory[_ROW_BYTES * (1 + row)]), _ROWS
+        )
         stored = db.one("SELECT generation FROM metrics_counted WHERE name = ?", (self._name,))
         self._stored: int = 0 if stored is None else stored["generation"]
         if _GENERATION.unpack_from(self._memory)[0] > self._stored:
             self._rows.extend(self._left())
         else:
-            self._begin_anew(_ROWS)
+            self._begin_anew()
 
     def row(self, key: Key) -> Numbers:
         """Return a new row of zeros; whoever counts keeps it until the next `store`."""
         text = json.dumps(key).encode()
-        place = _ROW_BYTES * (1 + len(self._rows))
-        if place >= _FILE_BYTES or len(text) > _KEY_BYTES:
+        if self._used == _ROWS or len(text) > _KEY_BYTES:
             numbers = memoryview(bytearray(8 * NUMBERS)).cast("d")
         else:
+            self._used += 1
+            place = _ROW_BYTES * self._used
             numbers = self._numbers(place)
-            self._memory[place : place + _KEY_BYTES] = text.ljust(_KEY_BYTES, b"\0")
+            self._memory[place : place + len(text)] = text
         self._rows.append((key, numbers))
         return numbers
 
@@ -86,28 +91,28 @@ class Counts:
                 "INSERT OR REPLACE INTO metrics_counted VALUES (?, ?)", (self._name, generation)
             )
         self._stored = generation
-        self._begin_anew(min(len(self._rows), _ROWS))
+        self._begin_anew()
 
-    def _begin_anew(self, count: int) -> None:
-        """Clear the first rows, and only then say that they are of the next generation."""
+    def _begin_anew(self) -> None:
+        """Clear the rows, and only then say that they are of the next generation."""
         self._rows.clear()
-        self._memory[_ROW_BYTES : _ROW_BYTES * (1 + count)] = bytes(_ROW_BYTES * count)
+        end = _ROW_BYTES * (1 + self._used)
+        self._memory[_ROW_BYTES:end] = bytes(end - _ROW_BYTES)
+        self._used = 0
         _GENERATION.pack_into(self._memory, 0, self._stored + 1)
 
     def _left(self) -> Iterator[tuple[Key, Numbers]]:
         """Yield the rows that an earlier process left."""
-        for place in range(_ROW_BYTES, _FILE_BYTES, _ROW_BYTES):
+        for place in range(_ROW_BYTES, _ROW_BYTES * (1 + self._used), _ROW_BYTES):
             text = bytes(self._memory[place : place + _KEY_BYTES]).rstrip(b"\0")
-            if not text:
-                return
             try:
                 key = json.loads(text)
             except ValueError:
                 # The process ended while it wrote the key, before it counted anything; or power
                 # was lost.
                 _log.warning("%s: a row of counts cannot be read", self._name)
-                return
-            yield tuple(key), self._numbers(place)
+            else:
+                yield tuple(key), self._numbers(place)
 
     def _numbers(self, place: int) -> Numbers:
         return memoryview(self._memory)[place + _KEY_BYTES : place + _ROW_BYTES].cast("d")

@@ -136,15 +136,17 @@ def test_a_file_that_cannot_be_read_is_told_and_passed_over(
 ) -> None:
     process.count("a")
     process.count("b")
+    process.count("c")
     with (tmp_path / "counts").open("r+b") as file:
         file.seek(2 * 1024)
         file.write(b"{nonsense")
     process.again()
-    assert process.store() == [(("a",), 1.0)]
+    process.count("d")
+    assert process.store() == [(("a",), 1.0), (("c",), 1.0), (("d",), 1.0)]
     assert "cannot be read" in caplog.text
-    process.count("c")
+    process.count("e")
     process.again()
-    assert process.store() == [(("c",), 1.0)]
+    assert process.store() == [(("e",), 1.0)]
 
 
 def test_without_room_on_the_disk_counts_live_in_memory(
