@@ -26,15 +26,16 @@ SESSIONS = 12
 
 
 class Own(Hosting):
-    """Endpoints of the own model server: `one` of one instance, `three` of three."""
+    """An account whose endpoints are of the own model server."""
 
-    def deploy(self) -> None:
+    def deploy(self, **instances: int) -> None:
+        """Create endpoints with so many instances of the model."""
         self.model(
             "own",
             self.kmeans((1.0,)),
             Environment={"OWN_PROGRAM": str(PROGRAMS / "own_model.py")},
         )
-        for name, count in (("one", 1), ("three", 3)):
+        for name, count in instances.items():
             self.endpoint(name, {"ModelName": "own", "InitialInstanceCount": count})
 
     def ask(self, endpoint: str, session: str | None = None, **body: Any) -> dict[str, Any]:
@@ -81,12 +82,14 @@ class Own(Hosting):
         return float(found[0]["Sum"]) if found else 0.0
 
 
+COMMAND = (sys.executable, str(PROGRAMS / "server_of_own_models.py"))
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
-    command = (sys.executable, str(PROGRAMS / "server_of_own_models.py"))
-    with PrivateServer(tmp_path_factory.mktemp("own"), command=command) as server:
+    with PrivateServer(tmp_path_factory.mktemp("own"), command=COMMAND) as server:
         scene = Own(server, tmp_path_factory.mktemp("models"))
-        scene.deploy()
+        scene.deploy(one=1, three=3)
         yield scene
 
 
@@ -126,6 +129,22 @@ def test_a_stream_that_ends_in_the_middle_says_so(own: Own, end: str) -> None:
     assert own.sagemaker.describe_endpoint(EndpointName="one")["EndpointStatus"] == "InService"
     assert own.sum("InvocationModelErrors", "one") == failures + 1
     assert own.sum("Invocations", "one") == invocations + 3
+
+
+def test_a_stream_that_takes_too_long_is_broken_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWN_STREAM_LIMIT_S", "1.0")
+    with PrivateServer(tmp_path / "data", command=COMMAND) as server:
+        own = Own(server, tmp_path)
+        own.deploy(slow=1)
+        received, error = broken(own.stream("slow", parts=["a", "b"], wait_for="nobody"))
+        assert received == b"a"
+        assert error["Error"]["Code"] == "ModelStreamError"
+        assert "took longer than 1 seconds" in error["Error"]["Message"]
+        assert own.sum("InvocationModelErrors", "slow") == 1.0
+        # The model, which waits to this day, answers others.
+        assert b"".join(own.stream("slow", parts=["c"])) == b"c"
 
 
 def test_the_event_of_a_broken_stream_has_the_documented_code(own: Own) -> None:

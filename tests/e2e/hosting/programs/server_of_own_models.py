@@ -3,11 +3,13 @@
 The server resolves images to its built-in algorithms and has no containers of users' own. This
 puts one in their place at the last moment: where the process of a model server is described, the
 command is the program's. Sandbox, limits, socket, pings, routing and everything above are the
-server's, unchanged.
+server's, unchanged; but a stream may take OWN_STREAM_LIMIT_S of the environment where that is
+set, instead of eight minutes.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +22,7 @@ from sagebrush.run.spec import ProcessSpec
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker.hosting import plans, serving
 from sagebrush.services.sagemaker.runtimes import Runtime
+from sagebrush.services.sagemaker_runtime import streams
 
 
 def specification(
@@ -42,4 +45,6 @@ def specification(
 
 if __name__ == "__main__":
     plans.specification = specification
+    if "OWN_STREAM_LIMIT_S" in os.environ:
+        streams._STREAM_LIMIT_S = float(os.environ["OWN_STREAM_LIMIT_S"])
     sys.exit(main())
