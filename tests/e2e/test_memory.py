@@ -14,6 +14,7 @@ import contextlib
 import io
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -202,6 +203,26 @@ def test_files_of_three_times_the_memory_are_read(rows: Rows, algorithm: str) ->
         purpose="large-files",
         mode="File",
     )
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+
+
+def distinct_rows() -> bytes:
+    """An object of rows in which no value occurs twice; a sketch of them takes the most memory."""
+    generator = np.random.default_rng(6)
+    count = OBJECT_BYTES // (4 * FEATURE_DIM)
+    features = generator.normal(size=(count, FEATURE_DIM)).astype(np.float32)
+    out = io.BytesIO()
+    write_dense(out, features, (features[:, :3].sum(axis=1) > 0).astype(np.float32))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("mode", "depth"), [("Pipe", "6"), ("File", "2")])
+def test_version_1_7_of_xgboost_reads_three_times_the_memory(
+    rows: Rows, mode: str, depth: str
+) -> None:
+    example = replace(first_example("xgboost"), large_image_tag="1.7-1", large_rows=distinct_rows)
+    small = large_hyperparameters(example) | {"num_round": "1", "max_depth": depth}
+    ended = rows.train(example, RECORDIO, small, f"large-1-7-{mode.lower()}", mode)
     assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
 
 

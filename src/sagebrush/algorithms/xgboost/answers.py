@@ -1,5 +1,6 @@
 """Predictions to response bodies."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,11 @@ def encode(predictions: NDArray[Any], accept: str) -> bytes:
     from sagebrush.algorithms.formats.recordio_protobuf_writer import encode_outputs
 
     return encode_outputs({"score": np.asarray(predictions)})
+
+
+def encode_array(predictions: NDArray[Any]) -> bytes:
+    """A multi-model container's JSON: the bare array of predictions."""
+    return json.dumps(predictions.tolist()).encode()
 
 
 def _json(value: Any) -> str:

@@ -16,7 +16,7 @@ from sagebrush.algorithms.xgboost.channel_rows import ChannelRows, ShallowReader
 from sagebrush.algorithms.xgboost.content_types import data_format
 from sagebrush.algorithms.xgboost.image_log import write_info, write_warning
 from sagebrush.algorithms.xgboost.matrices import read_matrix
-from sagebrush.algorithms.xgboost.paging import MatrixOptions
+from sagebrush.algorithms.xgboost.matrix_options import MatrixOptions, tree_nodes
 
 _CHANNELS = ("train", "validation", "code")
 
@@ -68,6 +68,7 @@ def read_data(context: TrainingContext, values: Mapping[str, Any], hosts: Collec
         tree_method=values.get("tree_method"),
         booster=values.get("booster"),
         max_bin=values.get("max_bin"),
+        tree_nodes=tree_nodes(values.get("max_depth"), values.get("max_leaves")),
         needs_bounds=values.get("objective") == "survival:aft"
         or "interval-regression-accuracy" in (values.get("eval_metric") or ()),
     )

@@ -15,7 +15,9 @@ from sagebrush.algorithms.memory import memory_limit_bytes
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows
 from sagebrush.algorithms.xgboost.custom_metrics import ALONE
 from sagebrush.algorithms.xgboost.failures import loading_failure
-from sagebrush.algorithms.xgboost.paging import MatrixOptions, Survey, paged_matrix
+from sagebrush.algorithms.xgboost.matrix_options import MatrixOptions
+from sagebrush.algorithms.xgboost.paging import Survey, paged_matrix
+from sagebrush.algorithms.xgboost.value_pages import require_one_host
 
 _IN_MEMORY_SHARE = 6
 """Raw float32 rows are held twice while they are joined, then xgboost keeps index and value of
@@ -39,6 +41,8 @@ def read_matrix(
     budget_bytes = in_memory_rows_bytes()
     held, survey = _held_or_surveyed(sources, budget_bytes, options, samples=like is None)
     if hosts.any(survey is not None):
+        if like is None:
+            require_one_host(hosts.size)
         survey = _agreed_survey(held, survey, budget_bytes, options, like, hosts)
         if survey.width == 0:
             return None

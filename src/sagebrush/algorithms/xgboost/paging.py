@@ -4,7 +4,8 @@ xgboost finds the edges of its histogram bins by sketches of all rows, whose mem
 columns and rows and is more than that of all else. For dense rows the edges are therefore taken
 from a uniform sample drawn while the data are read for the first time (algorithm R of Vitter,
 "Random sampling with a reservoir", ACM TOMS 1985), which also saves a pass over the data. Sparse
-rows keep the sketches: a sample knows too little about rare columns.
+rows keep the sketches: a sample knows too little about rare columns. Version 1.7 has no matrix of
+bins in pages; `sketched_bins` says how it gets by with a sample.
 
 What is left to grow with the data is what xgboost keeps of each row besides its features: about
 45 bytes of gradients, predictions and places in the tree.
@@ -14,7 +15,6 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,21 @@ from scipy import sparse
 
 from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch, rebatch, widened
-from sagebrush.algorithms.memory import memory_limit_bytes
+from sagebrush.algorithms.memory import memory_limit_bytes, return_freed_memory
 from sagebrush.algorithms.xgboost.failures import loading_failure
+from sagebrush.algorithms.xgboost.matrix_options import (
+    BYTES_PER_BIN,
+    DEFAULT_BINS,
+    HISTOGRAM_SHARE,
+    PAGED_WITH_BINS,
+    MatrixOptions,
+)
+from sagebrush.algorithms.xgboost.sketched_bins import ColumnExtremes
+from sagebrush.algorithms.xgboost.value_pages import (
+    ValuePages,
+    make_pages_bins,
+    small_pages_first,
+)
 
 LARGEST_PAGE_BYTES = 32 << 20
 SMALLEST_PAGE_BYTES = 1 << 20
@@ -36,48 +49,19 @@ large pages beat many small ones: for each node of a tree in each page xgboost a
 thousands of rows, which took 100 bytes for each row and five times the time with small pages."""
 _RAW_PAGE_SHARE = 96
 """Without bins a page keeps the values themselves with their columns, and xgboost holds five."""
-_HISTOGRAM_SHARE = 6
-_BYTES_PER_BIN = 16
+_SKETCHED_PAGE_SHARE = 24
+"""Version 1.7 needs the values only until it has their bins, before it allots what trees need."""
 FEWEST_CACHED_NODES = 16
 MOST_SAMPLED_ROWS = 1 << 17
 SAMPLED_ROWS_PER_BIN = 16
 """With fewer the edges would be too coarse, and sketches are used."""
-DEFAULT_BINS = 256
 QUANTILES_PER_BIN = 4
 """A column of more different values is handed over as so many of its quantiles: the sketch of a
 whole sample would take ten times the memory of the sample."""
 _SAMPLE_SEED = 0
-_HISTOGRAM_METHODS = {None, "auto", "hist"}
-PAGED_WITH_BINS = getattr(xgboost, "ExtMemQuantileDMatrix", ())
-"""The matrix in pages; older versions have none."""
 
 Batches = Callable[[], Iterator[Batch]]
 Describe = Callable[[Batch], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class MatrixOptions:
-    """How the matrix will be used: what training needs of it, and how many threads may build it."""
-
-    threads: int
-    tree_method: str | None = None
-    booster: str | None = None
-    max_bin: int | None = None
-    needs_bounds: bool = False
-
-    @property
-    def takes_bins(self) -> bool:
-        """Whether training uses bins that can be made before it."""
-        return bool(PAGED_WITH_BINS) and self.tree_method in _HISTOGRAM_METHODS
-
-    def require_pageable(self) -> None:
-        """ClientError for a tree method or booster that needs all rows at once."""
-        if self.booster == "gblinear" or self.tree_method == "exact":
-            raise ClientError(
-                "The training data is larger than the memory, which only the tree methods hist "
-                "and approx can handle. Use another tree_method or an instance type with more "
-                "memory."
-            )
 
 
 class Survey:
@@ -174,18 +158,30 @@ def column_quantiles(
     return chosen
 
 
+def is_paged(matrix: xgboost.DMatrix) -> bool:
+    """Whether the matrix lies on disk."""
+    return isinstance(matrix, (xgboost.QuantileDMatrix, ValuePages))
+
+
 def paged_matrix(
-    batches: Batches, describe: Describe, survey: Survey, options: MatrixOptions, like: Any
+    batches: Batches,
+    describe: Describe,
+    survey: Survey,
+    options: MatrixOptions,
+    like: Any,
 ) -> xgboost.DMatrix:
     """A matrix whose rows lie in a temporary folder that goes when the matrix does.
 
     ``batches`` begins a pass over all rows, ``describe`` says what of a batch xgboost gets besides
     features. ``like`` is the training matrix whose bins a validation matrix shares.
     """
+    return_freed_memory()
     folder = tempfile.mkdtemp(prefix="xgboost-pages-")
+    pages = Pages(batches, describe, survey.width, page_bytes(options), Path(folder))
     try:
-        pages = Pages(batches, describe, survey.width, page_bytes(options), Path(folder))
         matrix = _from_pages(pages, survey, options, like)
+        if options.sketches_bins and like is None:
+            make_pages_bins(matrix, pages.extremes, options)
     except ClientError:
         shutil.rmtree(folder)
         raise
@@ -196,8 +192,9 @@ def paged_matrix(
 
 def page_bytes(options: MatrixOptions) -> int:
     """How large a page of raw rows is."""
-    share = memory_limit_bytes() // (_PAGE_SHARE if options.takes_bins else _RAW_PAGE_SHARE)
-    return max(min(share, LARGEST_PAGE_BYTES), SMALLEST_PAGE_BYTES)
+    share = _SKETCHED_PAGE_SHARE if options.sketches_bins else _RAW_PAGE_SHARE
+    size = memory_limit_bytes() // (_PAGE_SHARE if options.takes_bins else share)
+    return max(min(size, LARGEST_PAGE_BYTES), SMALLEST_PAGE_BYTES)
 
 
 def cached_histogram_nodes(matrix: xgboost.DMatrix, max_bin: int | None) -> int | None:
@@ -207,14 +204,14 @@ def cached_histogram_nodes(matrix: xgboost.DMatrix, max_bin: int | None) -> int 
     """
     if not isinstance(matrix, PAGED_WITH_BINS):
         return None
-    node_bytes = int(matrix.num_col()) * (max_bin or DEFAULT_BINS) * _BYTES_PER_BIN
-    return max(memory_limit_bytes() // _HISTOGRAM_SHARE // node_bytes, FEWEST_CACHED_NODES)
+    node_bytes = int(matrix.num_col()) * (max_bin or DEFAULT_BINS) * BYTES_PER_BIN
+    return max(memory_limit_bytes() // HISTOGRAM_SHARE // node_bytes, FEWEST_CACHED_NODES)
 
 
 def _from_pages(pages: "Pages", survey: Survey, options: MatrixOptions, like: Any) -> Any:
     try:
         if not options.takes_bins:
-            return xgboost.DMatrix(pages, nthread=options.threads)
+            return ValuePages(pages, nthread=options.threads)
         shared = like if isinstance(like, xgboost.QuantileDMatrix) else survey.edges(options)
         bins = {} if options.max_bin is None else {"max_bin": options.max_bin}
         return xgboost.ExtMemQuantileDMatrix(pages, nthread=options.threads, ref=shared, **bins)
@@ -223,7 +220,10 @@ def _from_pages(pages: "Pages", survey: Survey, options: MatrixOptions, like: An
 
 
 class Pages(xgboost.DataIter):  # type: ignore[misc]
-    """Hands the channels to xgboost page by page; each reset begins the next pass."""
+    """Hands the channels to xgboost page by page; each reset begins the next pass.
+
+    ``extremes`` are those of the last pass; None where rows were sparse.
+    """
 
     def __init__(
         self, batches: Batches, describe: Describe, width: int, size_bytes: int, folder: Path
@@ -233,6 +233,7 @@ class Pages(xgboost.DataIter):  # type: ignore[misc]
         self._width = width
         self._rows = max(size_bytes // (4 * max(width, 1)), 1)
         self._pass: Iterator[Batch] | None = None
+        self.extremes: ColumnExtremes | None = None
         super().__init__(cache_prefix=str(folder / "page"))
 
     def reset(self) -> None:
@@ -240,12 +241,22 @@ class Pages(xgboost.DataIter):  # type: ignore[misc]
 
     def next(self, input_data: Any) -> int:
         if self._pass is None:
-            self._pass = rebatch(self._batches(), self._rows)
+            self._pass = self._begin()
         page = next(self._pass, None)
         if page is None:
             return 0
         features = page.features
         if sparse.issparse(features):
             features = widened(features, self._width).sorted_indices()
+            self.extremes = None
+        elif self.extremes is not None:
+            self.extremes.add(features)
         input_data(data=features, **self._describe(page))
         return 1
+
+    def _begin(self) -> Iterator[Batch]:
+        blocks = self._batches()
+        if PAGED_WITH_BINS:
+            return rebatch(blocks, self._rows)
+        self.extremes = ColumnExtremes()
+        return small_pages_first(blocks, self._rows)

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from sagebrush.algorithms.container import available_threads
 from sagebrush.algorithms.errors import InferenceError
-from sagebrush.algorithms.xgboost.answers import encode, encode_lines, negotiated, response_type
+from sagebrush.algorithms.xgboost.answers import (
+    JSON,
+    encode,
+    encode_array,
+    encode_lines,
+    negotiated,
+    response_type,
+)
 from sagebrush.algorithms.xgboost.explanations import EXPLANATIONS, with_explanations
 from sagebrush.algorithms.xgboost.model import Ensemble, Model, WidthError
 from sagebrush.algorithms.xgboost.requests import read_features
@@ -50,7 +57,11 @@ class XGBoostPredictor:
     def __init__(self, model: Model | Ensemble, environment: Mapping[str, str]) -> None:
         self.model = model
         self.is_batch = environment.get("SAGEMAKER_BATCH", "").lower() not in {"", "false", "0"}
-        self.default_accept = environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", CSV)
+        # AWS's image serves many models with another server, whose answers differ.
+        self.is_multi_model = environment.get("SAGEMAKER_MULTI_MODEL") == "true"
+        self.default_accept = environment.get(
+            "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", JSON if self.is_multi_model else CSV
+        )
         output = environment.get("SAGEMAKER_INFERENCE_OUTPUT")
         self.keys = None if output is None else selected_keys(output)
         self.max_payload_bytes = int(environment.get("MAX_CONTENT_LENGTH", _DEFAULT_PAYLOAD_BYTES))
@@ -98,7 +109,12 @@ class XGBoostPredictor:
         wanted = negotiated(accept, self.default_accept)
         if self.keys is not None:
             return self._selected(rows, predictions, self.keys, wanted), response_type(wanted)
-        body = encode_lines(predictions) if self.is_batch else encode(predictions, wanted)
+        if self.is_batch:
+            body = encode_lines(predictions)
+        elif self.is_multi_model and wanted == JSON:
+            body = encode_array(predictions)
+        else:
+            body = encode(predictions, wanted)
         return body, response_type(wanted)
 
     def execution_parameters(self) -> dict[str, Any]:

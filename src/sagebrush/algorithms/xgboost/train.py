@@ -22,8 +22,11 @@ from sagebrush.algorithms.xgboost.job_data import (
     read_data,
     require_known_channels,
 )
-from sagebrush.algorithms.xgboost.paging import cached_histogram_nodes
+from sagebrush.algorithms.xgboost.matrix_options import DEFAULT_BINS
+from sagebrush.algorithms.xgboost.paging import cached_histogram_nodes, is_paged
 from sagebrush.algorithms.xgboost.parameters import choose_metrics, xgboost_parameters
+from sagebrush.algorithms.xgboost.sketched_bins import BIN_PARAMETERS
+from sagebrush.algorithms.xgboost.value_pages import ValuePages
 from sagebrush.algorithms.xgboost.vocabulary import DEFAULT_OBJECTIVE
 
 
@@ -85,6 +88,8 @@ def _plan(
         )
     keeps_model = values.get("save_model_on_termination") == "true"
     parameters = xgboost_parameters(values, metrics, context.threads)
+    if isinstance(data.train, ValuePages):
+        _use_bins(context, parameters, data.train)
     nodes = cached_histogram_nodes(data.train, values.get("max_bin"))
     if nodes is not None:
         # The hosts let go of histograms together, or they would sum different ones.
@@ -101,6 +106,20 @@ def _plan(
         write_line=context.log.line,
         stop_requested=member.any(context.stop_requested),
     )
+
+
+def _use_bins(context: TrainingContext, parameters: dict[str, Any], matrix: ValuePages) -> None:
+    """Train with the bins that the matrix has; version 1.7 would choose another method itself."""
+    if matrix.bins is None:
+        return
+    wanted = parameters.get("max_bin", DEFAULT_BINS)
+    if matrix.bins < wanted:
+        write_warning(
+            context,
+            f"max_bin is {matrix.bins} instead of {wanted}: the histograms of a tree would take "
+            "too much of the memory.",
+        )
+    parameters |= BIN_PARAMETERS | {"max_bin": matrix.bins}
 
 
 def _train(
@@ -121,7 +140,7 @@ def _cross_validate(
     fold_count, repeats = values["_kfold"], values.get("_num_cv_round") or 1
     objective = values.get("objective") or DEFAULT_OBJECTIVE
     matrix = data.everything
-    if isinstance(matrix, xgboost.QuantileDMatrix):
+    if is_paged(matrix):
         raise ClientError("The data is too large for cross validation.")
     rows = matrix.num_row()
     write_info(

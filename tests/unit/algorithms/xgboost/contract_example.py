@@ -26,7 +26,7 @@ EXAMPLES = (
         metrics=("train:rmse", "validation:rmse"),
         name="regression",
         bad_data=BAD_DATA,
-        # Version 1.7 knows no pages of bins: its pages of values need half as much memory again.
+        # Version 1.7 comes to its bins another way and has a test of its own.
         large_image_tag="3.0-5",
         keeping_model_on_stop={"save_model_on_termination": "true"},
     ),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xgboost
 
+import sagebrush
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import AlgorithmError, ClientError
 from sagebrush.algorithms.xgboost.distributed import membership, require_distributable
@@ -37,6 +38,7 @@ def start_host(
     hosts: list[str],
     rows: str,
     program: str | None = None,
+    interpreter: str = sys.executable,
     **hyperparameters: str,
 ):
     config, data = root / "input" / "config", root / "input" / "data" / "train"
@@ -50,8 +52,10 @@ def start_host(
     }.items():
         (config / f"{name}.json").write_text(json.dumps(content))
     environment = {**os.environ, "TRAINING_JOB_NAME": str(root.parent), "OMP_NUM_THREADS": "1"}
+    if interpreter != sys.executable:
+        environment["PYTHONPATH"] = str(Path(sagebrush.__file__).parents[1])
     run = ["-m", "sagebrush.algorithms"] if program is None else ["-c", program]
-    command = [sys.executable, *run, "train", "xgboost", "--root", root]
+    command = [interpreter, *run, "train", "xgboost", "--root", root]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -110,6 +110,18 @@ def test_answers_come_in_every_accept_type(serve):
     assert np.float32(expected[0]).tobytes() in records
 
 
+@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob"])
+def test_among_many_models_the_default_is_a_bare_json_array(serve, objective: str):
+    """As the image's multi-model handler answers; AWS's home value notebook reads ``[0]``."""
+    booster = trained(objective, **({"num_class": 3} if objective.startswith("multi") else {}))
+    predictor = serve(booster, SAGEMAKER_MULTI_MODEL="true")
+    for accept in ("", "*/*", JSON):
+        answer, kind = predictor.invoke(BODY, CSV, accept)
+        assert (json.loads(answer), kind) == (scores(booster), JSON)
+    lines = predictor.invoke(BODY, CSV, CSV)[0].decode()
+    assert len(lines.splitlines()) == len(scores(booster))
+
+
 def test_several_scores_of_a_row_share_a_line(serve):
     booster = trained("multi:softprob", num_class=3)
     predictor, expected = serve(booster), scores(booster)
