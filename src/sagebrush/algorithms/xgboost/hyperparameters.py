@@ -234,7 +234,7 @@ _TREE = (
     Categorical(
         "tree_method",
         choices=("auto", "exact", "approx", "hist", "gpu_hist"),
-        description="How splits are found. Default auto; gpu_hist is hist on a GPU.",
+        description="How splits are found. Default auto; gpu_hist: hist on a GPU, if any.",
     ),
     Categorical(
         "grow_policy",
@@ -309,7 +309,9 @@ _OBSOLETE = (
         low_open=True,
         description="Of old versions; accepted without effect.",
     ),
-    Flag("use_dask_gpu_training", description="Of training on GPUs; the job runs on the CPU."),
+    Flag(
+        "use_dask_gpu_training", description="Of training on several GPUs; accepted without effect."
+    ),
 )
 
 _INTERNAL = (

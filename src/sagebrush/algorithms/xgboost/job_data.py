@@ -14,6 +14,7 @@ from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.xgboost.boosting import Watched
 from sagebrush.algorithms.xgboost.channel_rows import ChannelRows, ShallowReader
 from sagebrush.algorithms.xgboost.content_types import data_format
+from sagebrush.algorithms.xgboost.device import GPU_METHOD
 from sagebrush.algorithms.xgboost.image_log import write_info, write_warning
 from sagebrush.algorithms.xgboost.matrices import read_matrix
 from sagebrush.algorithms.xgboost.matrix_options import MatrixOptions, tree_nodes
@@ -65,7 +66,10 @@ def read_data(context: TrainingContext, values: Mapping[str, Any], hosts: Collec
     train_config = context.channels["train"]
     options = MatrixOptions(
         threads=values.get("nthread") or context.threads,
-        tree_method=values.get("tree_method"),
+        # Rows in pages never go to a GPU.
+        tree_method="hist"
+        if values.get("tree_method") == GPU_METHOD
+        else values.get("tree_method"),
         booster=values.get("booster"),
         max_bin=values.get("max_bin"),
         tree_nodes=tree_nodes(values.get("max_depth"), values.get("max_leaves")),

@@ -19,6 +19,7 @@ _NOT_FOR_XGBOOST = OBSOLETE_NAMES | {
     "early_stopping_rounds",
     "eval_metric",
     "num_round",
+    "predictor",
     "save_model_on_termination",
     "silent",
 }
@@ -68,8 +69,6 @@ def xgboost_parameters(
         for name, value in values.items()
         if value is not None and name not in _NOT_FOR_XGBOOST
     }
-    if parameters.get("tree_method") == "gpu_hist":
-        parameters["tree_method"] = "hist"
     if "updater" in parameters:
         parameters["updater"] = ",".join(parameters["updater"])
     if metrics.own:

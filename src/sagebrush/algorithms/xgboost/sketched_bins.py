@@ -1,4 +1,4 @@
-"""Bin edges of version 1.7 from a sample of the rows, at a fifth of the memory of its sketches.
+"""Bin edges of version 1.7 from a sample of the rows, at a tenth of the memory of its sketches.
 
 Version 1.7 cannot be handed the edges of bins: it sketches all rows of all columns at once, up to
 2.4 MB for each column of many different values. Rows of weight zero do not enter these sketches,

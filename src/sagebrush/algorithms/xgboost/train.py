@@ -12,6 +12,7 @@ from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.xgboost.boosting import Boosted, BoostingPlan, boost
 from sagebrush.algorithms.xgboost.checkpoints import MODEL_NAME, save_atomically
 from sagebrush.algorithms.xgboost.cross_validation import HeldOutPredictions, folds
+from sagebrush.algorithms.xgboost.device import choose_device
 from sagebrush.algorithms.xgboost.distributed import Member, membership, require_distributable
 from sagebrush.algorithms.xgboost.failures import training_failure
 from sagebrush.algorithms.xgboost.image_log import write_info, write_warning
@@ -78,8 +79,11 @@ def _plan(
     context: TrainingContext, values: Mapping[str, Any], data: JobData, member: Member
 ) -> BoostingPlan:
     metrics = choose_metrics(values, member.group)
-    if values.get("tree_method") == "gpu_hist":
-        write_warning(context, "No GPU is used: tree_method gpu_hist runs as hist on the CPU.")
+    device = choose_device(
+        values.get("tree_method"), hosts=member.group.size, paged=is_paged(data.train)
+    )
+    if device.note:
+        (write_info if device.is_gpu else write_warning)(context, device.note)
     stopping = values.get("early_stopping_rounds") if data.validation is not None else None
     if values.get("early_stopping_rounds") and not (stopping and metrics.early_stopping):
         write_warning(
@@ -87,7 +91,7 @@ def _plan(
             "early_stopping_rounds has no effect without an eval_metric and a validation channel.",
         )
     keeps_model = values.get("save_model_on_termination") == "true"
-    parameters = xgboost_parameters(values, metrics, context.threads)
+    parameters = xgboost_parameters(values, metrics, context.threads) | device.parameters
     if isinstance(data.train, ValuePages):
         _use_bins(context, parameters, data.train)
     nodes = cached_histogram_nodes(data.train, values.get("max_bin"))
