@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sagebrush.algorithms.errors import ClientError
 from sagebrush.algorithms.formats.batch import Batch
-from sagebrush.algorithms.xgboost import value_pages
+from sagebrush.algorithms.xgboost import job_data, value_pages
 from sagebrush.algorithms.xgboost.matrix_options import MatrixOptions, tree_nodes
 from sagebrush.algorithms.xgboost.sketched_bins import (
     ColumnExtremes,
@@ -20,6 +21,7 @@ from sagebrush.algorithms.xgboost.value_pages import (
     FEWEST_BINS,
     LEADING_PAGE_ROWS,
     LEADING_PAGES,
+    ValuePages,
     affordable_bins,
     small_pages_first,
 )
@@ -126,3 +128,26 @@ def test_pages_are_small_first_and_lose_no_row(sizes: list[int], rows: int):
     if sizes[0] >= LEADING_PAGES * LEADING_PAGE_ROWS:
         leading = [page.rows for page in pages[:LEADING_PAGES]]
         assert leading == [min(LEADING_PAGE_ROWS, rows)] * LEADING_PAGES
+
+
+@pytest.fixture
+def job_with_bins(job, make_data, csv_text, monkeypatch):
+    """A job whose training rows come as version 1.7's pages do, with 40 bins."""
+    features, labels = make_data(1000)
+    job.add("train", {"a.csv": csv_text(labels, features)})
+    matrix = ValuePages(features, label=labels)
+    matrix.bins = 40
+    monkeypatch.setattr(job_data, "read_matrix", lambda *_, **__: matrix)
+    return job
+
+
+def test_training_uses_the_bins_that_there_are_and_says_so(job_with_bins):
+    output = job_with_bins.run(num_round="2", max_bin="64")
+    assert "max_bin is 40 instead of 64" in output
+    assert "[1]\ttrain-rmse" in output
+    assert "max_bin" not in job_with_bins.run(num_round="2", max_bin="40")
+
+
+def test_pages_of_values_cannot_be_cross_validated(job_with_bins):
+    with pytest.raises(ClientError, match="too large for cross validation"):
+        job_with_bins.run(num_round="2", _kfold="3")
