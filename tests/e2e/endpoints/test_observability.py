@@ -181,14 +181,16 @@ def test_a_model_of_an_old_image_is_served_in_its_own_environment(hosting: Any) 
     score = model["learner"]["learner_model_param"]["base_score"]
     model["learner"]["learner_model_param"]["base_score"] = score.strip("[]")
     body = hosting_archive(hosting, json.dumps(model).encode())
-    hosting.model("old", body, "xgboost-1.7")
-    hosting.endpoint("old")
+    expected = booster.predict(xgboost.DMatrix(X[:5]))
     rows = "\n".join(",".join(map(str, row)) for row in X[:5].tolist())
-    answer = hosting.invoke("old", rows, Accept="text/csv")["Body"].decode()
-    predictions = [float(value) for value in answer.replace("\n", ",").strip(",").split(",")]
-    np.testing.assert_allclose(
-        predictions, booster.predict(xgboost.DMatrix(X[:5])), rtol=1e-5, atol=1e-5
-    )
+    # AWS's images up to 1.2-1 separate rows by commas.
+    for version, separator in (("xgboost-1.7", "\n"), ("xgboost-1.2", ",")):
+        name = version.replace(".", "-")
+        hosting.model(name, body, version)
+        hosting.endpoint(name)
+        answer = hosting.invoke(name, rows, Accept="text/csv")["Body"].decode()
+        predictions = [float(value) for value in answer.strip().split(separator)]
+        np.testing.assert_allclose(predictions, expected, rtol=1e-5, atol=1e-5)
 
 
 def hosting_archive(hosting: Any, model: bytes) -> bytes:

@@ -15,7 +15,9 @@ from sagebrush.algorithms.xgboost.answers import (
     JSON,
     encode,
     encode_array,
+    encode_joined,
     encode_lines,
+    joins_rows,
     negotiated,
     response_type,
 )
@@ -61,6 +63,9 @@ class XGBoostPredictor:
         self.is_multi_model = environment.get("SAGEMAKER_MULTI_MODEL") == "true"
         self.default_accept = environment.get(
             "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", JSON if self.is_multi_model else CSV
+        )
+        self.joins_rows = self.is_multi_model or joins_rows(
+            environment.get("SAGEBRUSH_IMAGE_TAG", "")
         )
         output = environment.get("SAGEMAKER_INFERENCE_OUTPUT")
         self.keys = None if output is None else selected_keys(output)
@@ -113,6 +118,8 @@ class XGBoostPredictor:
             body = encode_lines(predictions)
         elif self.is_multi_model and wanted == JSON:
             body = encode_array(predictions)
+        elif self.joins_rows and wanted == CSV:
+            body = encode_joined(predictions)
         else:
             body = encode(predictions, wanted)
         return body, response_type(wanted)

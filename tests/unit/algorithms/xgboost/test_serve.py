@@ -118,8 +118,28 @@ def test_among_many_models_the_default_is_a_bare_json_array(serve, objective: st
     for accept in ("", "*/*", JSON):
         answer, kind = predictor.invoke(BODY, CSV, accept)
         assert (json.loads(answer), kind) == (scores(booster), JSON)
-    lines = predictor.invoke(BODY, CSV, CSV)[0].decode()
-    assert len(lines.splitlines()) == len(scores(booster))
+    line = predictor.invoke(BODY, CSV, CSV)[0].decode()
+    assert line == ",".join(map(str, scores(booster)))
+
+
+@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob"])
+@pytest.mark.parametrize("tag", ["1", "latest", "0.90-2-cpu-py3", "1.0-1-cpu-py3", "1.2-1"])
+def test_images_up_to_1_2_1_answer_csv_in_one_line(serve, objective: str, tag: str):
+    """As algorithm_mode/serve.py of the container's v1.2-1; AWS's direct marketing notebook."""
+    booster = trained(objective, **({"num_class": 3} if objective.startswith("multi") else {}))
+    predictor = serve(booster, SAGEBRUSH_IMAGE_TAG=tag)
+    assert predictor.invoke(BODY, CSV, "")[0].decode() == ",".join(map(str, scores(booster)))
+    assert json.loads(predictor.invoke(BODY, CSV, JSON)[0])["predictions"]
+    in_batch = serve(booster, SAGEBRUSH_IMAGE_TAG=tag, SAGEMAKER_BATCH="true")
+    answer = in_batch.invoke(BODY, CSV, "")[0].decode()
+    assert answer == "".join(f"{row}\n" for row in scores(booster))
+
+
+@pytest.mark.parametrize("tag", ["", "1.2-2", "1.3-1", "1.5-1", "1.7-1", "3.0-5-cpu-py3"])
+def test_images_since_1_2_2_answer_each_row_in_a_line(serve, tag: str):
+    booster = trained()
+    answer = serve(booster, SAGEBRUSH_IMAGE_TAG=tag).invoke(BODY, CSV, "")[0].decode()
+    assert answer == "".join(f"{score}\n" for score in scores(booster))
 
 
 def test_several_scores_of_a_row_share_a_line(serve):

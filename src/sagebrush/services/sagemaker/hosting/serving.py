@@ -72,7 +72,7 @@ def specification(
         member = Member(
             name=MEMBER_NAME,
             entry=Entry("sagebrush.algorithms.__main__:main", {"arguments": arguments}),
-            environment=_environment(platform, placement, threads),
+            environment=_environment(platform, placement, image.tag, threads),
             mounts=mounts,
             threads=threads,
         )
@@ -111,7 +111,9 @@ def models_folder(server_folder: Path) -> Path:
     return server_folder / "models"
 
 
-def _environment(platform: Platform, placement: Placement, thread_count: int) -> dict[str, str]:
+def _environment(
+    platform: Platform, placement: Placement, tag: str, thread_count: int
+) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     threads = str(thread_count)
     own = {
@@ -123,6 +125,8 @@ def _environment(platform: Platform, placement: Placement, thread_count: int) ->
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
+        # Answers of some images differ by their version.
+        "SAGEBRUSH_IMAGE_TAG": tag,
     }
     if is_multi_model(placement.container):
         own["SAGEMAKER_MULTI_MODEL"] = "true"
