@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sagebrush.services.application_autoscaling.records import (
-    TARGET_TRACKING,
-    Target,
-    target_of,
-)
+from sagebrush.services.application_autoscaling.records import Target, target_of
 from sagebrush.services.capacities import Quiet
 from sagebrush.services.platform import Platform
 
@@ -22,7 +18,7 @@ _MAX_MINUTES = 20
 
 
 class QuietMetrics:
-    """Fills in zeros for the resources that target tracking policies follow."""
+    """Fills in zeros for the resources that have scaling policies."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -43,8 +39,7 @@ class QuietMetrics:
         with self._platform.db.transaction():
             rows = self._platform.db.all(
                 "SELECT * FROM autoscaling_targets WHERE EXISTS (SELECT 1 FROM"
-                " autoscaling_policies WHERE target_id = autoscaling_targets.id AND kind = ?)",
-                (TARGET_TRACKING,),
+                " autoscaling_policies WHERE target_id = autoscaling_targets.id)"
             )
             for row in rows:
                 target = target_of(row)

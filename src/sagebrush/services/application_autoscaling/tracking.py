@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sagebrush.services.application_autoscaling.errors import invalid, unsupported
+from sagebrush.services.application_autoscaling.errors import invalid
 from sagebrush.services.application_autoscaling.records import Policy, Target
 
 HIGH, LOW = "AlarmHigh", "AlarmLow"
@@ -37,6 +37,16 @@ _PREDEFINED = {
         "sagemaker:inference-component:DesiredCopyCount",
         "InvocationsPerCopy",
         "Sum",
+    ),
+    "SageMakerVariantConcurrentRequestsPerModelHighResolution": (
+        "sagemaker:variant:DesiredInstanceCount",
+        "ConcurrentRequestsPerModel",
+        "Average",
+    ),
+    "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": (
+        "sagemaker:inference-component:DesiredCopyCount",
+        "ConcurrentRequestsPerCopy",
+        "Average",
     ),
 }
 _SINGLE = ("MetricName", "Namespace", "Statistic")
@@ -69,8 +79,6 @@ def check_tracking(configuration: dict[str, Any], dimension: str) -> None:
 
 def _check_predefined(given: dict[str, Any], dimension: str) -> None:
     kind = given["PredefinedMetricType"]
-    if kind.endswith("HighResolution"):
-        raise unsupported(f"the predefined metric {kind}")
     if kind not in _PREDEFINED or _PREDEFINED[kind][0] != dimension:
         raise invalid(
             f"Predefined metric type {kind} is not supported for scalable dimension {dimension}."

@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
     """One invocation; status 0 when the model server gave no answer at all.
 
     `instances` is how many of the variant served at the time: of a component, how many copies.
-    `concurrent` is how many invocations of the component were under way, this one included.
+    `concurrent` is how many invocations were under way beside it, this one included.
     """
 
     status: int
@@ -102,8 +102,12 @@ class _Sums:
             yield from self._of_component({"InferenceComponentName": place.component}, minute)
             return
         per_instance = ("InvocationsPerInstance", "None", self._statistics(_SHARES))
-        for dimensions in (variant, variant | {"EndpointConfigName": place.config}):
-            yield from self._data(dimensions, minute, (per_instance,))
+        # Each instance has the model once and tells its own requests.
+        per_model = self._statistics(_CONCURRENT_PER_COPY, _CONCURRENT_COUNT)
+        concurrent = ("ConcurrentRequestsPerModel", "None", per_model)
+        yield from self._data(variant, minute, (per_instance, concurrent))
+        configured = variant | {"EndpointConfigName": place.config}
+        yield from self._data(configured, minute, (per_instance,))
 
     def _of_component(self, dimensions: dict[str, str], minute: int) -> Iterator[MetricDatum]:
         """Yield what the monitoring page has with the dimension InferenceComponentName."""
@@ -202,12 +206,11 @@ def count(context: Context, name: str, variant: Variant, status: int, started: f
     model_s, total_s = ended - started, ended - context.began
     served: Served = variant.traits
     place = Place(context.account, context.region, name, variant.name, served.config_name)
-    outcome = Outcome(status, model_s, total_s, variant.healthy_count)
     if served.component is not None:
         place = place._replace(component=served.component)
-        # This one is over by now.
-        others = sum(instance.outstanding for instance in variant.instances)
-        outcome = outcome._replace(concurrent=others + 1)
+    # This one is over by now.
+    others = sum(instance.outstanding for instance in variant.instances)
+    outcome = Outcome(status, model_s, total_s, variant.healthy_count, others + 1)
     metrics_of(context.platform).count(place, context.now, outcome)
 
 

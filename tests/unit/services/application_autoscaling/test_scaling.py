@@ -277,6 +277,51 @@ def test_quiet_minutes_are_zeros_and_scale_in(scenario: Scenario) -> None:
     scenario(body)
 
 
+def test_quiet_minutes_of_a_step_policy_are_zeros_too(scenario: Scenario) -> None:
+    """Its alarms are the user's own, and the low one sees the end of traffic by them."""
+
+    async def body(scene: Scene) -> None:
+        scene.register()
+        scene.step("up", 1)
+        for _ in range(3):
+            await scene.advance(60)
+        values = scene.platform.metrics.statistics(
+            *(ACCOUNT, REGION, "AWS/SageMaker", "InvocationsPerInstance"),
+            {"EndpointName": "e", "VariantName": "v"},
+            start=0,
+            end=scene.clock.now(),
+            period_s=60,
+        )
+        assert [(bucket.count, bucket.sum) for bucket in values] == [(1, 0)] * len(values)
+        assert values
+
+    scenario(body)
+
+
+def test_concurrent_requests_are_tracked(scenario: Scenario) -> None:
+    """As AWS's notebook on faster scaling has it: more than five at once for three minutes."""
+
+    async def body(scene: Scene) -> None:
+        scene.register()
+        kind = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+        high, _ = scene.track(
+            value=5.0, PredefinedMetricSpecification={"PredefinedMetricType": kind}
+        )["Alarms"]
+        for _ in range(4):
+            datum = MetricDatum(
+                "ConcurrentRequestsPerModel",
+                {"EndpointName": "e", "VariantName": "v"},
+                scene.clock.now(),
+                12.0,
+            )
+            scene.platform.metrics.put(ACCOUNT, REGION, "AWS/SageMaker", [datum])
+            await scene.advance(60)
+        assert scene.platform.alarms.state(ACCOUNT, REGION, high["AlarmName"]) == "ALARM"
+        assert scene.variant.sets == [3]
+
+    scenario(body)
+
+
 def test_metric_mathematics_is_tracked(scenario: Scenario) -> None:
     async def body(scene: Scene) -> None:
         scene.register()

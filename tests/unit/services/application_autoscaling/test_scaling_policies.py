@@ -153,7 +153,7 @@ def test_custom_metrics(
                 kind,
             )
             for kind in (
-                "SageMakerVariantConcurrentRequestsPerModelHighResolution",
+                "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution",
                 "ECSServiceAverageCPUUtilization",
                 "SageMakerVariantProvisionedConcurrencyUtilization",
             )

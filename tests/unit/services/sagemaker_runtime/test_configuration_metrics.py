@@ -42,6 +42,28 @@ def test_invocations_count_for_the_variant_and_for_its_configuration(handlers: A
     assert invocations(handlers, **variant, EndpointConfigName="new") == 2
 
 
+def test_concurrent_requests_are_told_per_instance(handlers: Any) -> None:
+    """Each instance tells its own; only of the variant, as the monitoring page has it."""
+    metrics, now = metrics_of(handlers.platform), handlers.clock.now()
+    place = Place(ACCOUNT, "us-east-1", "e", "blue", "config")
+    for concurrent in (2, 8):
+        metrics.count(place, now, Outcome(200, 0.1, 0.2, 2, concurrent))
+    metrics.flush()
+    variant = {"EndpointName": "e", "VariantName": "blue"}
+
+    def of(dimensions: dict[str, str]) -> list[Any]:
+        return handlers.platform.metrics.statistics(
+            *(ACCOUNT, "us-east-1", "AWS/SageMaker", "ConcurrentRequestsPerModel", dimensions),
+            start=now - 60,
+            end=now + 60,
+            period_s=120,
+        )
+
+    (bucket,) = of(variant)
+    assert (bucket.count, bucket.minimum, bucket.maximum) == (2, 1.0, 4.0)
+    assert of(variant | {"EndpointConfigName": "config"}) == []
+
+
 def test_what_a_killed_server_counted_is_stored_by_the_next(handlers: Any) -> None:
     place = Place(ACCOUNT, "us-east-1", "e", "blue", "config")
     now = handlers.clock.now()

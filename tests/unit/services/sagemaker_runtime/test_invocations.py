@@ -144,6 +144,7 @@ def metrics(handlers: Any) -> dict[str, Any]:
                 (name, statistic)
                 for name in (
                     *("Invocations", "InvocationsPerInstance", "ModelLatency", "OverheadLatency"),
+                    "ConcurrentRequestsPerModel",
                     *("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors"),
                 )
                 for statistic in ("Sum", "Maximum", "Minimum", "SampleCount")
@@ -314,6 +315,8 @@ def test_every_outcome_is_counted_in_its_minute(handlers: Any, fleet: Fleet) -> 
     assert counted["InvocationModelErrors Maximum"] == 1
     # Two instances served.
     assert counted["InvocationsPerInstance Sum"] == 2.0
+    # One request at a time, on one of both.
+    assert counted["ConcurrentRequestsPerModel Sum"] == 2.0
     # The clock of the test moved while the model server was asked; latencies are in real time.
     assert counted["ModelLatency Sum"] + counted["OverheadLatency Sum"] < 4 * 9e6
     assert counted["ModelLatency Minimum"] > 0

@@ -142,7 +142,8 @@ class InstanceCounts(_Variants):
         found = self._found(account, region, resource)
         if found is None or is_asynchronous(found[0].state["config"]):
             return ()
-        return _quiet(*found, ("Invocations", "InvocationsPerInstance"))
+        names = ("Invocations", "InvocationsPerInstance", "ConcurrentRequestsPerModel")
+        return _quiet(*found, names)
 
 
 class ProvisionedConcurrencies(_Variants):

@@ -76,7 +76,8 @@ def test_what_there_is_none_of(scene: Scene, adapter: InstanceCounts) -> None:
 def test_quiet_metrics_are_those_of_the_variant(scene: Scene, adapter: InstanceCounts) -> None:
     name = scene.endpoint(("a", 1))
     told = adapter.quiet(*PLACE, resource(name))
-    assert [quiet.datum.name for quiet in told] == ["Invocations", "InvocationsPerInstance"]
+    names = ["Invocations", "InvocationsPerInstance", "ConcurrentRequestsPerModel"]
+    assert [quiet.datum.name for quiet in told] == names
     for quiet in told:
         assert quiet.namespace == "AWS/SageMaker"
         assert quiet.datum.dimensions == {"EndpointName": name, "VariantName": "a"}

@@ -21,7 +21,12 @@ from sagebrush.services.sagemaker.hosting.records import Resource
 
 _RESOURCE = re.compile(r"inference-component/([^/]+)")
 _NAMESPACE = "AWS/SageMaker"
-_QUIET = ("Invocations", "InvocationsPerCopy")
+_QUIET = (
+    "Invocations",
+    "InvocationsPerCopy",
+    "ConcurrentRequestsPerCopy",
+    "ConcurrentRequestsPerModel",
+)
 _GONE = "the inference component has been deleted."
 
 

@@ -43,7 +43,8 @@ def test_copies_are_found_and_set(board: Board, counts: Capacity) -> None:
     assert board.scene.server.run(counts.settled(ACCOUNT, REGION, resource)) is None
     assert board.runtime(name) == (3, 3)
     names = [each.datum.name for each in counts.quiet(ACCOUNT, REGION, resource)]
-    assert names == ["Invocations", "InvocationsPerCopy"]
+    concurrent = ["ConcurrentRequestsPerCopy", "ConcurrentRequestsPerModel"]
+    assert names == ["Invocations", "InvocationsPerCopy", *concurrent]
     dimensions = counts.quiet(ACCOUNT, REGION, resource)[0].datum.dimensions
     assert dimensions == {"InferenceComponentName": name}
 
