@@ -9,5 +9,5 @@ _DEFAULTS = {
 
 MODEL_IDS = (
     ModelId("catboost-classification-model", "classification", _DEFAULTS, "tabular_multiclass"),
-    ModelId("catboost-regression-model", "regression", _DEFAULTS, "tabular_regression"),
+    ModelId("catboost-regression-model", "regression", _DEFAULTS, "tabular_regress"),
 )

@@ -16,5 +16,5 @@ _DEFAULTS = {
 
 MODEL_IDS = (
     ModelId("lightgbm-classification-model", "classification", _DEFAULTS, "tabular_multiclass"),
-    ModelId("lightgbm-regression-model", "regression", _DEFAULTS, "tabular_regression"),
+    ModelId("lightgbm-regression-model", "regression", _DEFAULTS, "tabular_regress"),
 )

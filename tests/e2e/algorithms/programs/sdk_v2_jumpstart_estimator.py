@@ -7,7 +7,7 @@ import sagemaker
 from sagemaker.jumpstart.estimator import JumpStartEstimator
 
 session = sagemaker.Session()
-data = f"s3://jumpstart-cache-prod-{session.boto_region_name}/training-datasets/tabular_regression"
+data = f"s3://jumpstart-cache-prod-{session.boto_region_name}/training-datasets/tabular_regress"
 estimator = JumpStartEstimator(
     model_id=os.environ["MODEL_ID"],
     hyperparameters={os.environ["ROUNDS"]: "300"},

@@ -101,7 +101,7 @@ def test_bounds_are_the_fields(specifications: list[dict[str, Any]]) -> None:
 
 
 def test_sample_data_begin_with_the_target(contents: dict[str, bytes]) -> None:
-    for name, pattern in (("binary", "[01]"), ("multiclass", "[0-3]"), ("regression", r"-?\d.*")):
+    for name, pattern in (("binary", "[01]"), ("multiclass", "[0-3]"), ("regress", r"-?\d.*")):
         for part, count in (("train", 400), ("validation", 100), ("test", 100)):
             text = contents[f"training-datasets/tabular_{name}/{part}/data.csv"].decode()
             rows = [line.split(",") for line in text.splitlines()]

@@ -163,7 +163,11 @@ def test_xgboost_is_tuned_for_metrics_of_the_validation_channel(server: Server) 
     assert "[eta] and [learning_rate] are the same" in message
 
 
-def test_a_metric_of_ones_own_is_an_objective_where_the_image_takes_any(server: Server) -> None:
+@pytest.mark.parametrize("tuned", ["num_leaves", "num_boost_round"])
+def test_an_image_that_takes_any_metric_is_tuned_for_one_in_any_hyperparameter(
+    server: Server, tuned: str
+) -> None:
+    """AWS's tuner knows no JumpStart image; its tabular notebooks search num_boost_round."""
     own = [{"Name": "loss", "Regex": "loss is (.*?);"}]
     job = tune(
         server,
@@ -171,7 +175,7 @@ def test_a_metric_of_ones_own_is_an_objective_where_the_image_takes_any(server: 
         'echo "loss is 4.5; and so on"; echo "loss is 2.5; loss is 9;"',
         jobs=1,
         HyperParameterTuningJobObjective={"Type": "Minimize", "MetricName": "loss"},
-        ParameterRanges=integer("num_leaves", "10", "90"),
+        ParameterRanges=integer(tuned, "2", "30"),
         definition_changes={
             "AlgorithmSpecification": specification(LIGHTGBM, MetricDefinitions=own),
             "StaticHyperParameters": {},

@@ -23,7 +23,7 @@ def datasets() -> Mapping[str, bytes]:
     targets: dict[str, Callable[[float], float]] = {
         "tabular_binary": lambda score: float(score > 0),
         "tabular_multiclass": lambda score: float(sum(score > edge for edge in (-1.5, -0.5, 0.8))),
-        "tabular_regression": lambda score: round(score, 3),
+        "tabular_regress": lambda score: round(score, 3),
     }
     found = {}
     for name, target in targets.items():

@@ -55,7 +55,8 @@ def check_ranges(definition: Definition) -> None:
 
 def _check_against_algorithm(definition: Definition) -> None:
     image = definition.document["AlgorithmSpecification"]["TrainingImage"]
-    schema: Schema = load_attribute(resolve_image(image).card.hyperparameters)
+    card = resolve_image(image).card
+    schema: Schema = load_attribute(card.hyperparameters)
     fields: dict[str, str] = {}
     for parameter in definition.space.parameters:
         try:
@@ -64,7 +65,9 @@ def _check_against_algorithm(definition: Definition) -> None:
             raise faults.invalid(
                 f"The hyperparameter [{parameter.name}] isn't valid for the [{image}] algorithm."
             ) from None
-        if not field.tunable:
+        # JumpStart's images are containers like any other to AWS's tuner: its notebooks search
+        # num_boost_round and early_stopping_rounds, which the developer guide does not list.
+        if not field.tunable and not card.model_ids:
             raise faults.invalid(
                 f"The hyperparameter [{parameter.name}] isn't tunable for the [{image}] algorithm."
             )
