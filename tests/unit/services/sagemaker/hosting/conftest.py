@@ -45,6 +45,8 @@ class Processes:
         # What was asked for is lost from now on: the server is dead.
         self.dead = False
         self.started: list[Place] = []
+        # How long they were given for their start, by variant.
+        self.patience: dict[str, float] = {}
 
     def end(self, place: Place) -> None:
         """End the process at a place."""
@@ -69,6 +71,7 @@ class FakeInstance:
         processes, place = self._processes, self._place
         if place not in processes.running:
             processes.started.append(place)
+            processes.patience[place.variant] = timeout_s
             processes.running.add(place)
         if place not in processes.up:
             await processes.gate.wait()

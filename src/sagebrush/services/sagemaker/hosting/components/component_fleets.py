@@ -32,6 +32,7 @@ from sagebrush.services.sagemaker.runtimes import runtime_of
 from sagebrush.services.served import SOLE_CONTAINER, Served, ServedContainer
 
 _MB = 1 << 20
+_STARTUP = ("ModelDataDownloadTimeoutInSeconds", "ContainerStartupHealthCheckTimeoutInSeconds")
 
 
 class ComponentLogs(ContainerLogs):
@@ -96,7 +97,7 @@ class ComponentFleets:
         item = None if endpoint is None else variant_item(endpoint, component)
         if endpoint is None or item is None:
             raise ModelDataError("The endpoint of the inference component does not exist any more.")
-        startup = version["spec"].get("StartupParameters", {})
+        startup = _startup(version, item["variant"])
         routing = item["variant"].get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM")
         return VariantPlan(
             component.request["VariantName"],
@@ -114,7 +115,7 @@ class ComponentFleets:
         container = version["container"]
         folder = self.model_folder(component, version)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        await self._lay_out(version, folder)
+        await self._lay_out(version, _startup(version, variant), folder)
         name = component.request["VariantName"]
         runtime = await runtime_of(
             self._platform,
@@ -133,8 +134,7 @@ class ComponentFleets:
         )
         return specification(self._platform, placement, runtime)
 
-    async def _lay_out(self, version: Version, folder: Path) -> None:
-        startup = version["spec"].get("StartupParameters", {})
+    async def _lay_out(self, version: Version, startup: dict[str, Any], folder: Path) -> None:
         limit_s = startup.get("ModelDataDownloadTimeoutInSeconds")
         try:
             # The machine's own time: a download takes what it takes, whatever the clock says.
@@ -145,6 +145,13 @@ class ComponentFleets:
                 f"Downloading and extracting the model data took longer than {limit_s} seconds"
                 " (ModelDataDownloadTimeoutInSeconds)."
             ) from None
+
+
+def _startup(version: Version, variant: dict[str, Any]) -> dict[str, Any]:
+    """Return a component's limits for its start: its own, else those of its variant."""
+    given = {name: variant[name] for name in _STARTUP if name in variant}
+    own: dict[str, Any] = version["spec"].get("StartupParameters", {})
+    return given | own
 
 
 def reason_of(component: Resource, error: Exception) -> str:

@@ -22,10 +22,7 @@ from sagebrush.services.sagemaker.hosting.records import Resource
 from sagebrush.services.sagemaker.hosting.variants import name_of
 
 _NOT_WITHOUT_MODELS = ("ShadowProductionVariants", "AsyncInferenceConfig")
-_NOT_BESIDE = (
-    *("ServerlessConfig", "ModelDataDownloadTimeoutInSeconds"),
-    *("ContainerStartupHealthCheckTimeoutInSeconds", "AcceleratorPartitionLayouts"),
-)
+_NOT_BESIDE = ("ServerlessConfig", "AcceleratorPartitionLayouts")
 
 
 def has_models(request: dict[str, Any]) -> bool:

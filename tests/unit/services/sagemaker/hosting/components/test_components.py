@@ -61,6 +61,21 @@ def test_copies_that_do_not_start_fail_the_component(board: Board) -> None:
     assert board.slots(name) == {}
 
 
+def test_the_limits_of_a_start_are_the_components_own_or_those_of_its_variant(
+    board: Board,
+) -> None:
+    """AWS's notebook on scaling components gives them with the variant."""
+    host = board.host(
+        ModelDataDownloadTimeoutInSeconds=3600, ContainerStartupHealthCheckTimeoutInSeconds=700
+    )
+    board.component(host)
+    assert board.scene.processes.patience["all"] == 700
+    own = {"StartupParameters": {"ContainerStartupHealthCheckTimeoutInSeconds": 300}}
+    board.create(host, **own)
+    board.settle()
+    assert board.scene.processes.patience["all"] == 300
+
+
 def test_copies_without_room_fail_the_component_and_take_none(board: Board) -> None:
     host = board.host(2)
     board.component(host, 2, 6000)
