@@ -260,6 +260,26 @@ def test_names_are_unique_whatever_their_case(server: Server) -> None:
     assert described(server, "mixed-case")[NAMED] == "Mixed-Case"
 
 
+def test_a_trial_does_not_go_on_from_the_checkpoints_of_another(server: Server) -> None:
+    bucket = server.bucket()
+    tune(
+        server,
+        "kept",
+        "cd $1/checkpoints; echo >> rounds; tell $(wc -l < rounds)",
+        jobs=2,
+        parallel=1,
+        definition_changes={"CheckpointConfig": {"S3Uri": f"s3://{bucket}/kept/"}},
+    )
+    found = trials(server, "kept")
+    metric = "FinalHyperParameterTuningJobObjectiveMetric"
+    assert [each[metric]["Value"] for each in found] == [1.0, 1.0]
+    for each in found:
+        name = each["TrainingJobName"]
+        config = server.call("DescribeTrainingJob", TrainingJobName=name)["CheckpointConfig"]
+        assert config["S3Uri"] == f"s3://{bucket}/kept/{name}"
+        assert server.read(bucket, f"kept/{name}/rounds") == b"\n"
+
+
 def test_trials_share_the_machine_from_the_first_on(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

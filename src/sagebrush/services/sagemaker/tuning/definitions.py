@@ -58,13 +58,21 @@ class Definition:
         given = self.document
         algorithm = given["AlgorithmSpecification"]
         static = given.get("StaticHyperParameters", {})
+        passed_on = {member: given[member] for member in _PASSED_ON if member in given}
+        if "CheckpointConfig" in given:
+            passed_on["CheckpointConfig"] = _own_checkpoints(given["CheckpointConfig"], name)
         return {
             "TrainingJobName": name,
             "AlgorithmSpecification": dict(algorithm),
             "HyperParameters": {**static, OBJECTIVE_HYPERPARAMETER: self.metric, **tuned},
             "ResourceConfig": resources_of(given)[0],
-            **{member: given[member] for member in _PASSED_ON if member in given},
+            **passed_on,
         }
+
+
+def _own_checkpoints(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return where a trial keeps its checkpoints: it must not go on from another one's model."""
+    return {**config, "S3Uri": f"{config['S3Uri'].rstrip('/')}/{name}"}
 
 
 def definitions_of(request: dict[str, Any]) -> list[Definition]:
