@@ -21,6 +21,9 @@ def test_v2_tuner(run_program: Any) -> None:
     assert answer["overall"]
     assert answer["several"] == ["linear"] * 2 + ["trees"] * 2
     assert answer["several_objectives"] == {"Succeeded": 4, "Pending": 0, "Failed": 0}
+    assert answer["attached"] == [answer["several_best"], answer["best"]]
+    assert answer["attached_to"] == ["linear", "trees"]
+    assert answer["attached_hyperparameters"] == ["eval_metric", "num_round", "objective"]
     assert answer["automatic"] == {"Succeeded": 2, "Pending": 0, "Failed": 0}
     assert "eta" in answer["automatic_ranges"]
     assert "num_round" not in answer["automatic_ranges"]

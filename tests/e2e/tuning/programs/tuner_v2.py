@@ -125,6 +125,10 @@ automatic = HyperparameterTuner(
 automatic.fit(inputs, job_name="tuned-automatic", wait=False)
 chosen = end(automatic)
 
+# A later session finds its tuner by the job's name, and deploys from there.
+attached = HyperparameterTuner.attach("tuned-several")
+attached_single = HyperparameterTuner.attach(tuner.latest_tuning_job.name)
+
 halted = HyperparameterTuner(trees(), "validation:auc", RANGES, max_jobs=50)
 halted.fit(inputs, job_name="tuned-halted", wait=False)
 halted.stop_tuning_job()
@@ -142,6 +146,9 @@ print(
             "accuracy": accuracy,
             "overall": same.describe()["OverallBestTrainingJob"]["TuningJobName"],
             "warm": [each.describe()["HyperParameterTuningJobStatus"] for each in (same, other)],
+            "attached": [attached.best_training_job(), attached_single.best_training_job()],
+            "attached_to": sorted(attached.estimator_dict),
+            "attached_hyperparameters": sorted(attached_single.estimator.hyperparameters()),
             "tuned": tuner.latest_tuning_job.name,
             "several": sorted(
                 each["TrainingJobDefinitionName"]

@@ -7,10 +7,12 @@ from typing import Any
 
 from sagebrush.base.arns import Arn, partition_of
 from sagebrush.services.sagemaker import records as training_records
-from sagebrush.services.sagemaker.descriptions import job_arn
+from sagebrush.services.sagemaker.descriptions import job_arn, metric_definitions
+from sagebrush.services.sagemaker.jobs.logs import OBJECTIVE_HYPERPARAMETER
 from sagebrush.services.sagemaker.tuning import history, records
 from sagebrush.services.sagemaker.tuning.children import child_summary
 from sagebrush.services.sagemaker.tuning.definitions import Definition, definitions_of
+from sagebrush.services.sagemaker.tuning.instances import resources_of
 from sagebrush.services.sagemaker.tuning.records import Trial, TuningJob
 from sagebrush.store.database import Database
 
@@ -28,7 +30,7 @@ def describe(db: Database, job: TuningJob, now: float) -> dict[str, Any]:
     definitions = definitions_of(job.request)
     trials = records.trials_of(db, job.id)
     told = {key: value for key, value in job.request.items() if key not in _NOT_DESCRIBED}
-    told |= _head(db, job, trials)
+    told |= _definitions(job, definitions) | _head(db, job, trials)
     best = history.best_of(trials, definitions)
     summary = None if best is None else trial_summary(db, job, best.number, definitions)
     if summary is not None:
@@ -41,6 +43,32 @@ def describe(db: Database, job: TuningJob, now: float) -> dict[str, Any]:
     told["TuningJobCompletionDetails"] = _completion(job, trials, definitions)
     told["ConsumedResources"] = {"RuntimeInSeconds": round((job.ended or now) - job.created)}
     return told
+
+
+def _definitions(job: TuningJob, definitions: Sequence[Definition]) -> dict[str, Any]:
+    """The definitions, with what each trial gets: metrics, instances, the objective's name.
+
+    `HyperparameterTuner.attach` of the SDK counts on finding them, though it asks for instances by
+    HyperParameterTuningResourceConfig.
+    """
+    told = [
+        definition.document
+        | {
+            "AlgorithmSpecification": {
+                **definition.document["AlgorithmSpecification"],
+                "MetricDefinitions": metric_definitions(definition.document),
+            },
+            "ResourceConfig": resources_of(definition.document)[0],
+            "StaticHyperParameters": {
+                **definition.document.get("StaticHyperParameters", {}),
+                OBJECTIVE_HYPERPARAMETER: definition.metric,
+            },
+        }
+        for definition in definitions
+    ]
+    if "TrainingJobDefinitions" in job.request:
+        return {"TrainingJobDefinitions": told}
+    return {"TrainingJobDefinition": told[0]}
 
 
 def listed(db: Database, job: TuningJob) -> dict[str, Any]:
