@@ -260,15 +260,24 @@ def _dense_values(instance: Any) -> list[float] | None:
         values = instance["features"]
     else:
         values = answered_values(instance) if is_answered(instance) else instance["data"]
-    if isinstance(values, dict):
-        values = values["features"]
         if isinstance(values, dict):
-            if "keys" in values or "shape" in values:
-                return None
-            values = values["values"]
+            values = values["features"]
+    if isinstance(values, dict):
+        if _is_sparse(values):
+            return None
+        values = values["values"]
     if not isinstance(values, list):
         raise TypeError("the features of an instance must be a list of numbers")
     return values
+
+
+def _is_sparse(tensor: dict[str, Any]) -> bool:
+    """Whether keys place the values; none need be placed in a row of zeros, told by its shape.
+
+    Without keys the values are a dense vector, whatever the shape (the developer guide, *Common
+    Data Formats for Training*).
+    """
+    return bool(tensor.get("keys") or (tensor.get("shape") and not tensor.get("values")))
 
 
 def _matrix(instance: Any) -> NDArray[np.float32] | sparse.csr_matrix:
@@ -276,8 +285,13 @@ def _matrix(instance: Any) -> NDArray[np.float32] | sparse.csr_matrix:
     values = _dense_values(instance)
     if values is not None:
         return np.array([values], np.float32)
-    tensor = instance["data"]["features"]
-    (width,) = tensor["shape"]
+    tensor = instance["features"] if "features" in instance else instance["data"]["features"]
+    shape = tensor["shape"]
+    if not isinstance(shape, list) or len(shape) != 1:
+        raise ValueError(
+            f"the shape of a sparse instance must be a list of one number, not {shape}"
+        )
+    (width,) = shape
     keys = np.array(tensor.get("keys", []), np.int64)
     numbers = np.array(tensor.get("values", []), np.float32)
     if len(keys) != len(numbers):

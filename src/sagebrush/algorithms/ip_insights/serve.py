@@ -150,10 +150,9 @@ def _features(instance: Any) -> tuple[str | int | float, str]:
     """Entity and address of an instance in any of the documented forms."""
     values = instance
     if isinstance(instance, dict):
-        values = instance["features"] if "features" in instance else instance["data"]
-        if isinstance(values, dict):
-            values = values["features"]
-            values = values["values"] if isinstance(values, dict) else values
+        holder = instance if "features" in instance else instance["data"]
+        values = holder["features"] if isinstance(holder, dict) else holder
+        values = values["values"] if isinstance(values, dict) else values
     if not isinstance(values, list) or len(values) != 2:
         raise ValueError("an instance must have two features: an entity and an IPv4 address")
     entity, address = values

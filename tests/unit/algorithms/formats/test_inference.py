@@ -23,6 +23,12 @@ JSON_FORMS = {
     "features": lambda row: {"features": row},
     "data list": lambda row: {"data": row},
     "tensor": lambda row: {"data": {"features": {"values": row}}},
+    "tensor without keys": lambda row: {
+        "configuration": {},
+        "data": {"features": {"keys": [], "values": row, "shape": []}},
+    },
+    "tensor with a shape": lambda row: {"data": {"features": {"values": row, "shape": [3]}}},
+    "tensor alone": lambda row: {"features": {"values": row}},
     "features list": lambda row: {"data": {"features": row}, "configuration": {"a": 1}},
     "sparse": lambda row: {
         "data": {
@@ -55,6 +61,13 @@ def test_dense_and_sparse_instances_may_be_mixed():
     body = {"instances": [JSON_FORMS["sparse"](VALUES[0]), JSON_FORMS["features"](VALUES[1])]}
     features = decode_features(json.dumps(body).encode(), "application/json", 3).features
     np.testing.assert_array_equal(features.toarray(), VALUES)
+
+
+def test_a_row_of_zeros_is_sparse_without_keys():
+    tensor = {"keys": [], "shape": [3], "values": []}
+    body = json.dumps({"instances": [{"data": {"features": tensor}}]}).encode()
+    features = decode_features(body, "application/json", 3).features
+    np.testing.assert_array_equal(features.toarray(), [[0.0, 0.0, 0.0]])
 
 
 @pytest.mark.parametrize("content_type", ["text/csv", "text/csv; label_size=0", "TEXT/CSV"])
@@ -104,6 +117,11 @@ def test_records_are_read_and_their_uid_returned():
             b'{"instances": [{"data": {"features": {"keys": [7], "shape": [3], "values": [1]}}}]}',
             "application/json",
             "keys must lie between 0 and 2",
+        ),
+        (
+            b'{"instances": [{"data": {"features": {"keys": [0], "shape": [], "values": [1]}}}]}',
+            "application/json",
+            "shape of a sparse instance",
         ),
         (b"", "application/jsonlines", "empty"),
         (b"", "text/csv", "empty"),

@@ -44,6 +44,17 @@ def test_all_documented_requests_ask_the_same(predictor):
             ).encode(),
             "",
         ),
+        (
+            json.dumps(
+                {
+                    "instances": [
+                        {"features": {"values": ["user-1", "21.7.3.2"]}},
+                        {"data": {"features": ["user-2", "10.10.1.2"]}},
+                    ]
+                }
+            ).encode(),
+            JSON,
+        ),
     ]
     for body, kind in bodies:
         assert dots(predictor, body, kind) == pytest.approx(expected, rel=1e-12)
