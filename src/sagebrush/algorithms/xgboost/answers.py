@@ -1,7 +1,6 @@
 """Predictions to response bodies."""
 
 import json
-import re
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,6 @@ JSON = "application/json"
 JSON_LINES = "application/jsonlines"
 SUPPORTED_ACCEPTS = (JSON, JSON_LINES, RECORDIO_PROTOBUF, CSV)
 NOT_ACCEPTABLE = 406
-
-_TAG = re.compile(r"(\d+)\.(\d+)-(\d+)")
-_LAST_WITH_ONE_LINE = (1, 2, 1)
-
-
-def joins_rows(image_tag: str) -> bool:
-    """Whether the image of a tag answers in one line, rows separated by commas: up to 1.2-1.
-
-    ``1`` and ``latest`` are the first image of all. Without a tag there is no image, and each row
-    has its line.
-    """
-    if image_tag in {"1", "latest"}:
-        return True
-    found = _TAG.match(image_tag)
-    return found is not None and tuple(map(int, found.groups())) <= _LAST_WITH_ONE_LINE
 
 
 def negotiated(accept: str, default: str) -> str:

@@ -20,6 +20,7 @@ from xgboost.tracker import RabitTracker
 from sagebrush.algorithms.collective import Collective, connect
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.xgboost.image_versions import ANY_IMAGE, ImageVersion
 
 _SHUTDOWN_TIMEOUT_S = 60
 _HAS_TRACKER_IN_C = hasattr(RabitTracker, "worker_args")
@@ -126,12 +127,19 @@ def _shared(arguments: Mapping[str, Any] | None, group: Collective) -> dict[str,
     return shared
 
 
-def require_distributable(values: Mapping[str, Any]) -> None:
-    """ClientError for what only one host can do."""
+def distributable(values: Mapping[str, Any], image: ImageVersion = ANY_IMAGE) -> Mapping[str, Any]:
+    """The hyperparameters as several hosts train them; ClientError for what only one host can do.
+
+    They are as given, but for ``exact`` under an image that trains with ``approx`` instead.
+    """
     if values.get("_kfold") is not None:
         raise ClientError("Cross validation runs on one instance only.")
+    is_exact = values.get("tree_method") == "exact" and values.get("updater") is None
+    if is_exact and image.trains_exact_on_several_hosts:
+        values = {**values, "tree_method": "approx"}
     if values.get("tree_method") == "exact" or values.get("booster") == "gblinear":
         raise ClientError(
             "Distributed training needs one of the tree methods hist and approx; "
             f"xgboost {xgboost.__version__} supports no other over several instances."
         )
+    return values

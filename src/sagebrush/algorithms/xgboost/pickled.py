@@ -6,10 +6,22 @@ the few names a Booster's pickle holds are known here and each stands for an ine
 
 import io
 import pickle
+from enum import Enum, auto
 from typing import Any, NamedTuple
 
 _CONFIG_HEADER = b"CONFIG-offset:"
 _OFFSET_BYTES = 8
+
+
+class PickleLayout(Enum):
+    """How a version of xgboost serialised itself into a pickle."""
+
+    MODEL = auto()
+    """The binary model alone: before 1.0."""
+    MODEL_AND_SETTINGS = auto()
+    """A header, the binary model and its settings: 1.0 to 1.5."""
+    DOCUMENT = auto()
+    """JSON or UBJSON: since then."""
 
 
 class PickledBooster(NamedTuple):
@@ -17,11 +29,12 @@ class PickledBooster(NamedTuple):
 
     ``model`` is a model file's content, or a UBJSON or JSON document with members ``Model`` and
     ``Config``; ``best_ntree_limit`` is the number of trees per output that predictions use, or 0
-    for all.
+    for all. ``layout`` tells the age of the xgboost that wrote it.
     """
 
     model: bytes
     best_ntree_limit: int
+    layout: PickleLayout
 
 
 class _Booster:
@@ -83,7 +96,14 @@ def read_pickled_booster(data: bytes) -> PickledBooster:
     if not isinstance(handle, bytes | bytearray):
         raise ValueError("the pickled Booster holds no model")
     limit = vars(booster).get("best_ntree_limit", 0)
-    return PickledBooster(_model_part(bytes(handle)), limit if isinstance(limit, int) else 0)
+    limit = limit if isinstance(limit, int) else 0
+    return PickledBooster(_model_part(bytes(handle)), limit, _layout(bytes(handle)))
+
+
+def _layout(handle: bytes) -> PickleLayout:
+    if handle.startswith(_CONFIG_HEADER):
+        return PickleLayout.MODEL_AND_SETTINGS
+    return PickleLayout.DOCUMENT if handle.startswith(b"{") else PickleLayout.MODEL
 
 
 def _model_part(handle: bytes) -> bytes:

@@ -17,11 +17,11 @@ from sagebrush.algorithms.xgboost.answers import (
     encode_array,
     encode_joined,
     encode_lines,
-    joins_rows,
     negotiated,
     response_type,
 )
 from sagebrush.algorithms.xgboost.explanations import EXPLANATIONS, with_explanations
+from sagebrush.algorithms.xgboost.image_versions import ImageVersion
 from sagebrush.algorithms.xgboost.model import Ensemble, Model, WidthError
 from sagebrush.algorithms.xgboost.requests import read_features
 from sagebrush.algorithms.xgboost.selectable import encode_selected, select, selected_keys
@@ -34,13 +34,36 @@ _SERVER_ERROR = 500
 _DEFAULT_PAYLOAD_BYTES = 6 << 20
 
 
-def load(model_dir: Path, environment: Mapping[str, str]) -> "XGBoostPredictor":
+def load(
+    model_dir: Path, environment: Mapping[str, str]
+) -> "XGBoostPredictor | PredictorWithoutModel":
     """The predictor of the model files directly in the folder, hidden ones left out.
 
     Several files are an ensemble unless SAGEMAKER_INFERENCE_ENSEMBLE is set to anything but
     ``true``, which leaves the first by name. UnreadableModelError if there is no file or one is
-    no model.
+    no model, or is a pickle that the xgboost of the image does not take; images up to 1.2-1 start
+    all the same, and say so to each request.
     """
+    image = _image(environment)
+    try:
+        return XGBoostPredictor(_model(model_dir, environment, image), environment)
+    except UnreadableModelError as error:
+        if image.has_old_server and not _is_multi_model(environment):
+            return PredictorWithoutModel(error, environment)
+        raise
+
+
+def _image(environment: Mapping[str, str]) -> ImageVersion:
+    return ImageVersion.of(environment.get("SAGEBRUSH_IMAGE_TAG", ""))
+
+
+def _is_multi_model(environment: Mapping[str, str]) -> bool:
+    return environment.get("SAGEMAKER_MULTI_MODEL") == "true"
+
+
+def _model(
+    model_dir: Path, environment: Mapping[str, str], image: ImageVersion
+) -> Model | Ensemble:
     paths = sorted(
         path for path in model_dir.iterdir() if path.is_file() and not path.name.startswith(".")
     )
@@ -49,8 +72,37 @@ def load(model_dir: Path, environment: Mapping[str, str]) -> "XGBoostPredictor":
     if environment.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true") != "true":
         paths = paths[:1]
     threads = available_threads(environment)
-    models = [Model.load(path, threads) for path in paths]
-    return XGBoostPredictor(models[0] if len(models) == 1 else Ensemble(models), environment)
+    models = [Model.load(path, threads, image) for path in paths]
+    return models[0] if len(models) == 1 else Ensemble(models)
+
+
+def _advice(environment: Mapping[str, str]) -> dict[str, Any]:
+    payload_bytes = int(environment.get("MAX_CONTENT_LENGTH", _DEFAULT_PAYLOAD_BYTES))
+    return {
+        "MaxConcurrentTransforms": available_threads(environment) or os.cpu_count() or 1,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": payload_bytes >> 20,
+    }
+
+
+class PredictorWithoutModel:
+    """Answers requests as images up to 1.2-1 do that could not load the model."""
+
+    def __init__(self, error: UnreadableModelError, environment: Mapping[str, str]) -> None:
+        self.error = error
+        self._advice = _advice(environment)
+
+    def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """Never an answer: InferenceError 204 for no body, 415 for a bad one, 500 for all else."""
+        del accept  # These images do not look at it.
+        if not body:
+            raise InferenceError(_NO_CONTENT, "")
+        read_features(body, content_type, 0)
+        raise InferenceError(_SERVER_ERROR, f"Unable to load model: {self.error}")
+
+    def execution_parameters(self) -> dict[str, Any]:
+        """The advice for batch transform: how many requests at once and how large."""
+        return self._advice
 
 
 class XGBoostPredictor:
@@ -60,17 +112,14 @@ class XGBoostPredictor:
         self.model = model
         self.is_batch = environment.get("SAGEMAKER_BATCH", "").lower() not in {"", "false", "0"}
         # AWS's image serves many models with another server, whose answers differ.
-        self.is_multi_model = environment.get("SAGEMAKER_MULTI_MODEL") == "true"
+        self.is_multi_model = _is_multi_model(environment)
         self.default_accept = environment.get(
             "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", JSON if self.is_multi_model else CSV
         )
-        self.joins_rows = self.is_multi_model or joins_rows(
-            environment.get("SAGEBRUSH_IMAGE_TAG", "")
-        )
+        self.only_joins_rows = not self.is_multi_model and _image(environment).has_old_server
         output = environment.get("SAGEMAKER_INFERENCE_OUTPUT")
         self.keys = None if output is None else selected_keys(output)
-        self.max_payload_bytes = int(environment.get("MAX_CONTENT_LENGTH", _DEFAULT_PAYLOAD_BYTES))
-        self.workers = available_threads(environment)
+        self._advice = _advice(environment)
 
     def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         """The response body and its content type.
@@ -111,14 +160,17 @@ class XGBoostPredictor:
 
     def answer_of(self, rows: Any, predictions: Any, accept: str) -> tuple[bytes, str]:
         """The response to a request with these rows; InferenceError as `invoke`."""
-        wanted = negotiated(accept, self.default_accept)
+        if self.only_joins_rows and self.keys is None:
+            wanted = CSV
+        else:
+            wanted = negotiated(accept, self.default_accept)
         if self.keys is not None:
             return self._selected(rows, predictions, self.keys, wanted), response_type(wanted)
         if self.is_batch:
             body = encode_lines(predictions)
         elif self.is_multi_model and wanted == JSON:
             body = encode_array(predictions)
-        elif self.joins_rows and wanted == CSV:
+        elif wanted == CSV and (self.is_multi_model or self.only_joins_rows):
             body = encode_joined(predictions)
         else:
             body = encode(predictions, wanted)
@@ -126,11 +178,7 @@ class XGBoostPredictor:
 
     def execution_parameters(self) -> dict[str, Any]:
         """The advice for batch transform: how many requests at once and how large."""
-        return {
-            "MaxConcurrentTransforms": self.workers or os.cpu_count() or 1,
-            "BatchStrategy": "MULTI_RECORD",
-            "MaxPayloadInMB": self.max_payload_bytes >> 20,
-        }
+        return self._advice
 
     def _selected(self, features: Any, predictions: Any, keys: list[str], accept: str) -> bytes:
         head = self.model.head

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sagebrush.algorithms.xgboost import objectives, ubjson
 from sagebrush.algorithms.xgboost.forest import Forest, Tree, flatten
 from sagebrush.algorithms.xgboost.legacy import read_legacy_model
-from sagebrush.algorithms.xgboost.pickled import read_pickled_booster
+from sagebrush.algorithms.xgboost.pickled import PickleLayout, read_pickled_booster
 
 _PICKLE_PROTOCOL_MARKER = b"\x80"
 _PICKLE_TEXT_STARTS = (b"ccopy_reg", b"ccopyreg")
@@ -39,9 +39,14 @@ class StoredModel:
 
     raw: bytes
     document: Mapping[str, Any] | None
-    is_pickle: bool = False
+    pickle_layout: PickleLayout | None = None
     is_legacy: bool = False
     best_ntree_limit: int = 0
+
+    @property
+    def is_pickle(self) -> bool:
+        """Whether the file is a pickled Booster."""
+        return self.pickle_layout is not None
 
 
 def read_stored_model(path: Path) -> StoredModel:
@@ -55,7 +60,7 @@ def read_stored_model(path: Path) -> StoredModel:
         raise UnreadableModelError(f"Pickle load error={error}") from error
     model = _plain(pickled.model)
     limit = pickled.best_ntree_limit or model.best_ntree_limit
-    return replace(model, is_pickle=True, best_ntree_limit=limit)
+    return replace(model, pickle_layout=pickled.layout, best_ntree_limit=limit)
 
 
 def _plain(data: bytes) -> StoredModel:

@@ -1,5 +1,6 @@
 """Trains XGBoost from the channels of a job and leaves ``xgboost-model`` behind."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,9 +14,10 @@ from sagebrush.algorithms.xgboost.boosting import Boosted, BoostingPlan, boost
 from sagebrush.algorithms.xgboost.checkpoints import MODEL_NAME, save_atomically
 from sagebrush.algorithms.xgboost.cross_validation import HeldOutPredictions, folds
 from sagebrush.algorithms.xgboost.device import choose_device
-from sagebrush.algorithms.xgboost.distributed import Member, membership, require_distributable
+from sagebrush.algorithms.xgboost.distributed import Member, distributable, membership
 from sagebrush.algorithms.xgboost.failures import training_failure
 from sagebrush.algorithms.xgboost.image_log import write_info, write_warning
+from sagebrush.algorithms.xgboost.image_versions import ImageVersion
 from sagebrush.algorithms.xgboost.job_data import (
     JobData,
     describe,
@@ -41,7 +43,7 @@ def train(context: TrainingContext, values: Mapping[str, Any]) -> None:
     write_info(context, "Running XGBoost Sagemaker in algorithm mode")
     require_known_channels(context)
     if len(context.hosts) > 1:
-        require_distributable(values)
+        values = _spread_over_hosts(context, values)
         write_info(
             context,
             f"Distributed node training with {len(context.hosts)} hosts: {context.hosts}",
@@ -64,6 +66,18 @@ def train(context: TrainingContext, values: Mapping[str, Any]) -> None:
             _train(context, values, data, member)
     except xgboost.core.XGBoostError as error:
         raise training_failure(error) from error
+
+
+def _spread_over_hosts(context: TrainingContext, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The hyperparameters for several hosts; ClientError for what only one host can do."""
+    spread = distributable(values, ImageVersion.of(os.environ.get("SAGEBRUSH_IMAGE_TAG", "")))
+    if spread is not values:
+        write_warning(
+            context,
+            "tree_method exact trains with the approximate algorithm, approx, since the rows are "
+            "spread over several hosts.",
+        )
+    return spread
 
 
 def _require_probabilities(objective: str | None, matrix: xgboost.DMatrix) -> None:

@@ -13,8 +13,9 @@ import xgboost
 import sagebrush
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.errors import AlgorithmError, ClientError
-from sagebrush.algorithms.xgboost.distributed import membership, require_distributable
+from sagebrush.algorithms.xgboost.distributed import distributable, membership
 from sagebrush.algorithms.xgboost.failures import loading_failure, training_failure
+from sagebrush.algorithms.xgboost.image_versions import ImageVersion
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux answers on all of 127.0.0.0/8"
@@ -39,6 +40,7 @@ def start_host(
     rows: str,
     program: str | None = None,
     interpreter: str = sys.executable,
+    image_tag: str = "",
     **hyperparameters: str,
 ):
     config, data = root / "input" / "config", root / "input" / "data" / "train"
@@ -52,6 +54,7 @@ def start_host(
     }.items():
         (config / f"{name}.json").write_text(json.dumps(content))
     environment = {**os.environ, "TRAINING_JOB_NAME": str(root.parent), "OMP_NUM_THREADS": "1"}
+    environment["SAGEBRUSH_IMAGE_TAG"] = image_tag
     if interpreter != sys.executable:
         environment["PYTHONPATH"] = str(Path(sagebrush.__file__).parents[1])
     run = ["-m", "sagebrush.algorithms"] if program is None else ["-c", program]
@@ -123,8 +126,34 @@ def test_a_single_host_needs_no_group(tmp_path):
     "values", [{"_kfold": 3}, {"tree_method": "exact"}, {"booster": "gblinear"}]
 )
 def test_what_needs_one_host_is_refused(values):
-    with pytest.raises(ClientError):
-        require_distributable(values)
+    for tag in ("", "0.90-2", "1.7-1"):
+        with pytest.raises(ClientError):
+            distributable(values, ImageVersion.of(tag))
+
+
+@pytest.mark.parametrize("tag", ["1", "latest"])
+def test_the_first_image_trains_exact_as_approx_on_several_hosts(
+    tmp_path, make_data, csv_text, tag: str
+):
+    """src/learner.cc of v0.72: rows spread over hosts go to grow_histmaker, whatever is asked."""
+    lines = csv_text(*reversed(make_data(200))).splitlines(keepends=True)
+    hosts = ["127.0.0.1", "127.0.0.2"]
+    trained = {}
+    for method in ("exact", "approx"):
+        folder = tmp_path / method
+        processes = [
+            start_host(
+                folder / host, host, hosts, "".join(lines[rank::2]), num_round="3",
+                tree_method=method, objective="binary:logistic", image_tag=tag,
+            )
+            for rank, host in enumerate(hosts)
+        ]  # fmt: skip
+        outputs = [process.communicate(timeout=60)[0] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], outputs
+        said = "tree_method exact trains with the approximate algorithm" in outputs[0]
+        assert said == (method == "exact")
+        trained[method] = (folder / hosts[0] / "model" / "xgboost-model").read_bytes()
+    assert trained["exact"] == trained["approx"]
 
 
 def test_a_lost_host_is_not_the_users_mistake():

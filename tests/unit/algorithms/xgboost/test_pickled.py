@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagebrush.algorithms.xgboost.pickled import read_pickled_booster
+from sagebrush.algorithms.xgboost.pickled import PickleLayout, read_pickled_booster
 
 
 class Exploit:
@@ -35,13 +35,19 @@ def pickled_booster(state: dict, protocol: int) -> bytes:
 def test_the_model_and_the_tree_limit_are_taken_out(protocol: int):
     state = {"handle": bytearray(b"{model}"), "best_ntree_limit": 7, "feature_names": ["a"]}
     found = read_pickled_booster(pickled_booster(state, protocol))
-    assert found == (b"{model}", 7)
+    assert found == (b"{model}", 7, PickleLayout.DOCUMENT)
 
 
 def test_the_settings_around_the_model_of_versions_1_0_to_1_5_are_cut_off():
     handle = b"CONFIG-offset:" + (5).to_bytes(8, "little") + b"MODEL" + b'{"learner": {}}'
     data = pickled_booster({"handle": bytearray(handle)}, 3)
-    assert read_pickled_booster(data).model == b"MODEL"
+    found = read_pickled_booster(data)
+    assert (found.model, found.layout) == (b"MODEL", PickleLayout.MODEL_AND_SETTINGS)
+
+
+def test_versions_before_1_0_put_the_model_alone():
+    found = read_pickled_booster(pickled_booster({"handle": bytearray(b"binf-model")}, 3))
+    assert (found.model, found.layout) == (b"binf-model", PickleLayout.MODEL)
 
 
 @pytest.mark.parametrize(

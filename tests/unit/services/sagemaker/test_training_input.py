@@ -283,12 +283,14 @@ def test_data_deleted_while_training_stays(server: Server) -> None:
 def test_environment_of_a_job(server: Server) -> None:
     lines = _see(
         server,
-        program="echo $TRAINING_JOB_NAME $AWS_REGION $MINE $SM_NUM_CPUS ${AWS_ENDPOINT_URL:-none}",
+        program="echo $TRAINING_JOB_NAME $AWS_REGION $MINE $SM_NUM_CPUS ${AWS_ENDPOINT_URL:-none} "
+        "$SAGEBRUSH_IMAGE_TAG",
         Environment={"MINE": "yes"},
         EnableNetworkIsolation=True,
     )
-    name, region, mine, cpus, endpoint = lines["algo-1"][0].split()
+    name, region, mine, cpus, endpoint, tag = lines["algo-1"][0].split()
     assert (name, region, mine, endpoint) == ("sees", server.region, "yes", "none")
+    assert tag == "1"
     assert int(cpus) >= 1
 
 

@@ -97,7 +97,7 @@ def specification(
         Member(
             name=host.name,
             **_program(image),
-            environment=_environment(platform, job, host, threads),
+            environment=_environment(platform, job, host, image.tag, threads),
             mounts=_mounts(job, host, staged.mounts[host.name]),
             threads=threads,
         )
@@ -170,7 +170,9 @@ def _mounts(job: TrainingJob, host: Host, channels: Sequence[Mount]) -> tuple[Mo
     return tuple(mounts)
 
 
-def _environment(platform: Platform, job: TrainingJob, host: Host, threads: int) -> dict[str, str]:
+def _environment(
+    platform: Platform, job: TrainingJob, host: Host, tag: str, threads: int
+) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     share = str(threads)
     own = {
@@ -187,6 +189,8 @@ def _environment(platform: Platform, job: TrainingJob, host: Host, threads: int)
         "OMP_NUM_THREADS": share,
         "OPENBLAS_NUM_THREADS": share,
         "MKL_NUM_THREADS": share,
+        # Some images train differently by their version.
+        "SAGEBRUSH_IMAGE_TAG": tag,
     }
     given: dict[str, str] = job.request.get("Environment", {})
     return kept | own | _access(platform, job) | given
