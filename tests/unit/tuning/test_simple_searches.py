@@ -41,13 +41,15 @@ def test_a_grid_of_numbers_is_refused_by_name():
         grid_size(MIXED)
 
 
-def test_the_median_rule_compares_the_best_so_far_with_average_curves():
+def test_the_median_rule_compares_the_last_objective_with_average_curves():
     curves = [[1.0, 0.8, 0.6], [0.9, 0.7, 0.5], [1.1, 0.9, 0.7], [1.0, 0.9, 0.8]]
     finished = [running_averages(each) for each in curves]
     assert finished[0] == pytest.approx([1.0, 0.9, 0.8])
     # Averages after 3 epochs: 0.8, 0.7, 0.9, 0.9; their median is 0.85.
     assert not falls_behind([2.0, 1.5, 0.84], finished)
     assert falls_behind([2.0, 1.5, 0.86], finished)
+    # It was better once, and has got worse since.
+    assert falls_behind([0.1, 0.1, 0.86], finished)
 
 
 def test_the_median_rule_waits_for_epochs_and_for_finished_trials():
