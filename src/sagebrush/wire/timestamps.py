@@ -64,11 +64,16 @@ def checked(seconds: float) -> float:
 
 def format_iso8601(seconds: float) -> str:
     """Return `2020-01-31T12:00:00Z`, with milliseconds when there are any."""
+    return format_iso8601_milliseconds(seconds).replace(".000Z", "Z")
+
+
+def format_iso8601_milliseconds(seconds: float) -> str:
+    """Return `2020-01-31T12:00:00.000Z`: always with milliseconds, for texts of one form."""
     milliseconds = math.floor(seconds * 1000 + 0.5)
     whole, fraction = divmod(milliseconds, 1000)
     t = time.gmtime(whole)
     text = f"{t[0]:04d}-{t[1]:02d}-{t[2]:02d}T{t[3]:02d}:{t[4]:02d}:{t[5]:02d}"
-    return f"{text}.{fraction:03d}Z" if fraction else text + "Z"
+    return f"{text}.{fraction:03d}Z"
 
 
 def format_http_date(seconds: float) -> str:

@@ -19,6 +19,7 @@ from sagebrush.wire.scalars import ScalarError, scalar_reader
 from sagebrush.wire.timestamps import (
     format_http_date,
     format_iso8601,
+    format_iso8601_milliseconds,
     format_unix,
     parse_http_date,
     parse_iso8601,
@@ -39,6 +40,8 @@ def test_http_dates_are_those_of_the_standard_library(seconds):
 def test_iso_dates_survive_with_milliseconds(seconds, milliseconds):
     moment = seconds + milliseconds / 1000
     assert parse_iso8601(format_iso8601(moment)) == moment
+    always = format_iso8601_milliseconds(moment)
+    assert (len(always), parse_iso8601(always)) == (24, moment)
     assert parse_timestamp(format_unix(moment)) == moment
 
 

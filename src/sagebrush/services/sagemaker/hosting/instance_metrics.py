@@ -1,7 +1,8 @@
 """What an endpoint's instances use of the machine, as CloudWatch knows it: once a minute.
 
 The developer guide's page on CloudWatch calls them "Endpoint instance metrics"; a serverless
-endpoint has its memory only.
+endpoint has its memory only, and containers that are invoked directly have their own, too
+(multi-container-direct.md).
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ _WORKER = "sagemaker.hosting.instance metrics"
 _log = logging.getLogger(__name__)
 
 
-class _Size(NamedTuple):
+class _Variant(NamedTuple):
     memory_bytes: int
     is_serverless: bool
+    is_direct: bool
 
 
 class InstanceMetrics:
@@ -49,12 +51,12 @@ class InstanceMetrics:
     ) -> None:
         self._sampler = _sampler_of(platform)
         self._endpoint = endpoint
-        self._sizes = {name_of(item): _size(item["variant"]) for item in state["variants"]}
+        self._variants = {name_of(item): _variant(item) for item in state["variants"]}
         self._then = then
 
     def server_started(self, place: Place, directory: Path) -> None:
         """Sample a process from now on."""
-        process = _Process(self._endpoint, place, self._sizes[place.variant], directory)
+        process = _Process(self._endpoint, place, self._variants[place.variant], directory)
         self._sampler.begin(directory, process)
         self._then.server_started(place, directory)
 
@@ -67,10 +69,12 @@ class InstanceMetrics:
 class _Process:
     """A model server, and what it had used when it was last looked at."""
 
-    def __init__(self, endpoint: Resource, place: Place, size: _Size, directory: Path) -> None:
+    def __init__(
+        self, endpoint: Resource, place: Place, variant: _Variant, directory: Path
+    ) -> None:
         self.endpoint = endpoint
         self.place = place
-        self.size = size
+        self.variant = variant
         self._directory = directory
         self._seen_s = time.perf_counter()
         self._cpu_s = self._usage()[0]
@@ -146,21 +150,35 @@ class _Sampler:
             self._runs = False
 
     def _put(self, processes: list[_Process], minutes: range) -> None:
-        endpoint, place, size = processes[0].endpoint, processes[0].place, processes[0].size
-        used = [process.sample() for process in processes]
-        resident_bytes = sum(each[1] for each in used)
-        values = {"MemoryUtilization": 100 * resident_bytes / size.memory_bytes}
-        if not size.is_serverless:
-            disk = shutil.disk_usage(self._platform.settings.data_dir)
-            values["CPUUtilization"] = 100 * sum(each[0] for each in used)
-            values["DiskUtilization"] = 100 * disk.used / disk.total
+        endpoint, place, variant = processes[0].endpoint, processes[0].place, processes[0].variant
         dimensions = {"EndpointName": endpoint.name, "VariantName": place.variant}
+        used = [process.sample() for process in processes]
+        values = _shares(used, variant)
+        if not variant.is_serverless:
+            disk = shutil.disk_usage(self._platform.settings.data_dir)
+            values["DiskUtilization"] = 100 * disk.used / disk.total
+        told = [(dimensions, values)]
+        if variant.is_direct:
+            told += [
+                (dimensions | {"ContainerName": process.place.container}, _shares([each], variant))
+                for process, each in zip(processes, used, strict=True)
+            ]
         data = [
-            MetricDatum(name, dimensions, float(minute * _MINUTE_S), value, unit="Percent")
+            MetricDatum(name, whose, float(minute * _MINUTE_S), value, unit="Percent")
             for minute in minutes
-            for name, value in values.items()
+            for whose, shares in told
+            for name, value in shares.items()
         ]
         self._platform.metrics.put(endpoint.account, endpoint.region, NAMESPACE, data)
+
+
+def _shares(used: list[tuple[float, int]], variant: _Variant) -> dict[str, float]:
+    """Return what processes use of their instance together, in percent."""
+    resident_bytes = sum(each[1] for each in used)
+    values = {"MemoryUtilization": 100 * resident_bytes / variant.memory_bytes}
+    if not variant.is_serverless:
+        values["CPUUtilization"] = 100 * sum(each[0] for each in used)
+    return values
 
 
 def _sampler_of(platform: Platform) -> _Sampler:
@@ -170,8 +188,11 @@ def _sampler_of(platform: Platform) -> _Sampler:
     return found
 
 
-def _size(variant: dict[str, Any]) -> _Size:
+def _variant(item: dict[str, Any]) -> _Variant:
+    variant, is_direct = item["variant"], item.get("mode") == "Direct"
     if is_serverless(variant):
-        return _Size(variant["ServerlessConfig"]["MemorySizeInMB"] << 20, is_serverless=True)
+        memory_bytes = variant["ServerlessConfig"]["MemorySizeInMB"] << 20
+        return _Variant(memory_bytes, is_serverless=True, is_direct=is_direct)
     size = instance_of(variant["InstanceType"]) or Instance(1, 1 << 30)
-    return _Size(min(size.memory_bytes, machine_memory_bytes()), is_serverless=False)
+    memory_bytes = min(size.memory_bytes, machine_memory_bytes())
+    return _Variant(memory_bytes, is_serverless=False, is_direct=is_direct)

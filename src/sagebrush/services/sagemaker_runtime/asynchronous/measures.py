@@ -9,7 +9,7 @@ from __future__ import annotations
 from sagebrush.engines.metrics import MetricDatum
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker_runtime.asynchronous.records import Endpoint, Request
-from sagebrush.wire.timestamps import format_iso8601
+from sagebrush.wire.timestamps import format_iso8601_milliseconds
 
 NAMESPACE = "AWS/SageMaker"
 _UNITS = {
@@ -57,7 +57,7 @@ class Measures:
     def note(self, request: Request, words: str) -> None:
         """Add a line about a request to the data log; joins the transaction under way."""
         now = self._platform.clock.now()
-        time = format_iso8601(now).removesuffix("Z")
+        time = format_iso8601_milliseconds(now).removesuffix("Z")
         self._platform.logs.put(
             self._endpoint.account,
             self._endpoint.region,

@@ -14,7 +14,7 @@ import orjson
 from sagebrush.engines.topics import TopicError
 from sagebrush.services.platform import Platform
 from sagebrush.services.sagemaker_runtime.asynchronous.records import Endpoint, Request
-from sagebrush.wire.timestamps import format_iso8601
+from sagebrush.wire.timestamps import format_iso8601_milliseconds
 
 _LARGEST_RESPONSE_BYTES = 128 * 1024
 _SUCCESS = ("SuccessTopic", "SUCCESS_NOTIFICATION_TOPIC")
@@ -86,8 +86,8 @@ def _message(platform: Platform, endpoint: Endpoint, request: Request) -> dict[s
             parameters[name] = request.members[member]
     return {
         "awsRegion": endpoint.region,
-        "eventTime": format_iso8601(platform.clock.now()),
-        "receivedTime": format_iso8601(request.received),
+        "eventTime": format_iso8601_milliseconds(platform.clock.now()),
+        "receivedTime": format_iso8601_milliseconds(request.received),
         "inferenceId": request.inference_id,
         "eventVersion": "1.0",
         "eventSource": "aws:sagemaker",

@@ -65,9 +65,12 @@ class Scene:
         variants = [
             {"VariantName": "steady", "InstanceType": "ml.c5.large"},
             {"VariantName": "rare", "ServerlessConfig": rare},
+            {"VariantName": "direct", "InstanceType": "ml.c5.large"},
         ]
         self.logs = Logs()
-        state = {"variants": [{"variant": variant} for variant in variants]}
+        modes = {"direct": "Direct"}
+        items = [{"variant": each, "mode": modes.get(each["VariantName"])} for each in variants]
+        state = {"variants": items}
         self.observer = InstanceMetrics(self.platform, endpoint, state, self.logs)
 
     def start(self, pid: int, place: Place, used: tuple[float, int] = (0.0, BYTES)) -> Path:
@@ -79,9 +82,11 @@ class Scene:
         self.observer.server_started(place, directory)
         return directory
 
-    def values(self, name: str, variant: str = "steady") -> list[Bucket]:
+    def values(self, name: str, variant: str = "steady", container: str = "") -> list[Bucket]:
         """Return the minutes of a metric since the start."""
         dimensions = {"EndpointName": "shop", "VariantName": variant}
+        if container:
+            dimensions["ContainerName"] = container
         return self.metrics.statistics(
             ACCOUNT, REGION, NAMESPACE, name, dimensions, start=START, end=START + 1e6, period_s=60
         )
@@ -144,6 +149,30 @@ def test_the_containers_of_an_instance_count_together(
     ((cpu,), (memory,)) = scene.values("CPUUtilization"), scene.values("MemoryUtilization")
     assert (cpu.count, cpu.sum) == (1, pytest.approx(30.0))
     assert (memory.count, memory.sum) == (1, 50.0)
+    assert scene.values("CPUUtilization", container="one") == []
+
+
+def test_containers_invoked_directly_have_their_own_share(
+    scene: Scene, real_s: Callable[[float], None]
+) -> None:
+    scene.start(1, Place("f", "direct", 0, "one"))
+    scene.start(2, Place("f", "direct", 0, "two"), (0.0, 2 * BYTES))
+    real_s(10.0)
+    scene.usage = {1: (1.0, BYTES), 2: (2.0, 2 * BYTES)}
+    scene.clock.advance(60)
+    found = {
+        container: [
+            scene.values(f"{name}Utilization", "direct", container) for name in ("CPU", "Memory")
+        ]
+        for container in ("", "one", "two")
+    }
+    sums = {whose: [bucket.sum for (bucket,) in both] for whose, both in found.items()}
+    assert sums == {
+        "": [pytest.approx(30.0), 75.0],
+        "one": [pytest.approx(10.0), 25.0],
+        "two": [pytest.approx(20.0), 50.0],
+    }
+    assert scene.values("DiskUtilization", "direct", "one") == []
 
 
 def test_minutes_that_a_step_lets_pass_at_once_are_filled_in(
