@@ -30,6 +30,7 @@ IMAGES = {
     "kmeans": "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1",
     "linear-learner": "382416733822.dkr.ecr.us-east-1.amazonaws.com/linear-learner:1",
     "xgboost": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5",
+    "xgboost-0.90": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:0.90-1-cpu-py3",
     "xgboost-1.2": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.2-1",
     "xgboost-1.7": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
 }
