@@ -14,6 +14,7 @@ _TAG = re.compile(r"(\d+)\.(\d+)-(\d+)")
 _FIRST_TAGS = frozenset({"1", "latest"})
 _FIRST = (0, 72, 0)
 _LAST_OLD_SERVER = (1, 2, 1)
+_FIRST_WITHOUT_SILENT = (1, 2, 0)
 _FIRST_WITH_SETTINGS_IN_PICKLES = (1, 0, 0)
 _FIRST_WITH_ONLY_DOCUMENTS_IN_PICKLES = (3, 1, 0)
 
@@ -45,6 +46,11 @@ class ImageVersion:
     def trains_exact_on_several_hosts(self) -> bool:
         """Whether ``exact`` is trained as ``approx`` where rows are spread over hosts."""
         return self.version == _FIRST
+
+    @property
+    def has_silent(self) -> bool:
+        """Whether it knows the hyperparameter ``silent``, which ``verbosity`` replaces."""
+        return self.version is None or self.version < _FIRST_WITHOUT_SILENT
 
     def reads(self, pickle: PickleLayout | None) -> bool:
         """Whether its xgboost takes a pickle of that layout; None is a file that is no pickle."""

@@ -41,9 +41,12 @@ def train(context: TrainingContext, values: Mapping[str, Any]) -> None:
     when training itself fails.
     """
     write_info(context, "Running XGBoost Sagemaker in algorithm mode")
+    image = ImageVersion.of(os.environ.get("SAGEBRUSH_IMAGE_TAG", ""))
+    if values.get("silent") is not None and not image.has_silent:
+        raise ClientError("Extraneous hyperparameter found: silent")
     require_known_channels(context)
     if len(context.hosts) > 1:
-        values = _spread_over_hosts(context, values)
+        values = _spread_over_hosts(context, values, image)
         write_info(
             context,
             f"Distributed node training with {len(context.hosts)} hosts: {context.hosts}",
@@ -68,9 +71,11 @@ def train(context: TrainingContext, values: Mapping[str, Any]) -> None:
         raise training_failure(error) from error
 
 
-def _spread_over_hosts(context: TrainingContext, values: Mapping[str, Any]) -> Mapping[str, Any]:
+def _spread_over_hosts(
+    context: TrainingContext, values: Mapping[str, Any], image: ImageVersion
+) -> Mapping[str, Any]:
     """The hyperparameters for several hosts; ClientError for what only one host can do."""
-    spread = distributable(values, ImageVersion.of(os.environ.get("SAGEBRUSH_IMAGE_TAG", "")))
+    spread = distributable(values, image)
     if spread is not values:
         write_warning(
             context,

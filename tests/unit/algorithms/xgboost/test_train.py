@@ -41,6 +41,24 @@ def test_the_model_file_is_the_one_plain_xgboost_writes(job, make_data, csv_text
     assert job.model_path.read_bytes() == plain_model(parameters, features, labels)
 
 
+@pytest.mark.parametrize("tag", ["1", "0.90-2", "1.0-1", ""])
+def test_silent_is_known_up_to_1_0(job, make_data, csv_text, monkeypatch, tag):
+    monkeypatch.setenv("SAGEBRUSH_IMAGE_TAG", tag)
+    features, labels = make_data()
+    job.add("train", {"data.csv": csv_text(labels, features)})
+    job.run(silent="0")
+    assert job.model_path.exists()
+
+
+@pytest.mark.parametrize("tag", ["1.2-1", "1.2-2", "1.5-1", "1.7-1-cpu-py3", "3.0-5"])
+def test_silent_is_extraneous_since_1_2(job, make_data, csv_text, monkeypatch, tag):
+    monkeypatch.setenv("SAGEBRUSH_IMAGE_TAG", tag)
+    features, labels = make_data()
+    job.add("train", {"data.csv": csv_text(labels, features)})
+    with pytest.raises(ClientError, match=r"^Extraneous hyperparameter found: silent$"):
+        job.run(silent="0")
+
+
 def test_metrics_do_not_change_the_model_and_both_channels_are_evaluated(job, make_data, csv_text):
     features, labels = make_data(200)
     job.add("train", {"a.csv": csv_text(labels[:120], features[:120])})
