@@ -35,6 +35,12 @@ def linking_out() -> bytes:
     return archive_of(member)
 
 
+def linking_within() -> bytes:
+    member, link = tarfile.TarInfo("version-1"), tarfile.TarInfo("model_algo-1")
+    link.type, link.linkname = tarfile.SYMTYPE, member.name
+    return archive_of(member, link)
+
+
 def device() -> bytes:
     member = tarfile.TarInfo("model_algo-1")
     member.type, member.devmajor, member.devminor = tarfile.CHRTYPE, 1, 3
@@ -68,10 +74,10 @@ def plain_tar() -> bytes:
 
 @pytest.mark.parametrize(
     "body",
-    [escaping(), linking_out(), device(), truncated(), damaged(), plain_tar(), b"", b"not a tar",
-     zlib.compress(b"neither")],
-    ids=["escaping", "linking-out", "device", "truncated", "damaged", "plain-tar", "empty", "text",
-         "zlib"],
+    [escaping(), linking_out(), linking_within(), device(), truncated(), damaged(), plain_tar(),
+     b"", b"not a tar", zlib.compress(b"neither")],
+    ids=["escaping", "linking-out", "linking-within", "device", "truncated", "damaged", "plain-tar",
+         "empty", "text", "zlib"],
 )  # fmt: skip
 def test_an_archive_that_cannot_be_extracted_fails_the_endpoint(hosting: Any, body: bytes) -> None:
     hosting.model("broken", body)
