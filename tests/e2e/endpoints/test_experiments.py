@@ -135,6 +135,18 @@ def test_a_scheduled_experiment_starts_early_changes_and_is_promoted(hosting: An
     told = reached(hosting, "later", "Running")
     (shadow,) = hosting.settled("later")["ShadowProductionVariants"]
     assert (shadow["CurrentWeight"], told["Description"]) == (0.5, "more")
+    variants = told["ModelVariants"]
+    kept = [{name: one[name] for name in one if name != "Status"} for one in variants]
+    others: list[dict[str, Any]] = [
+        {"ModelVariants": [kept[0], kept[1] | {"ModelName": "later-one"}]},
+        {"DataStorageConfig": {"Destination": f"s3://{hosting.bucket}/captured"}},
+        {"ShadowModeConfig": shadow_mode(50) | {"SourceModelVariantName": "second"}},
+    ]
+    for other in others:
+        with pytest.raises(ClientError, match="of a running inference experiment"):
+            hosting.sagemaker.update_inference_experiment(Name="later", **other)
+    hosting.sagemaker.update_inference_experiment(Name="later", ModelVariants=kept)
+    assert reached(hosting, "later", "Running")["ModelVariants"] == variants
     with pytest.raises(ClientError) as caught:
         hosting.sagemaker.delete_inference_experiment(Name="later")
     assert caught.value.response["Error"]["Code"] == "ConflictException"

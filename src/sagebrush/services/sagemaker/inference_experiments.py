@@ -100,11 +100,17 @@ def list_inference_experiments(context: Context, request: dict[str, Any]) -> dic
 
 
 def update_inference_experiment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Change an experiment that waits or runs; a running one reaches its endpoint at once."""
+    """Change an experiment that waits or runs; a running one reaches its endpoint at once.
+
+    Of one that runs, its description, end and sampling percentage may change
+    (shadow-tests-view-monitor-edit.md).
+    """
     experiment = _get(context, request["Name"])
     if experiment.status not in ("Created", "Running"):
         raise conflict(experiment.name, experiment.status, "Created or Running")
     changes = {name: request[name] for name in _CHANGEABLE if name in request}
+    if experiment.status == "Running":
+        _require_changeable(experiment.request, changes)
     if "Schedule" in request:
         _reschedule(context, experiment, request["Schedule"])
     changed = experiment.request | changes
@@ -176,6 +182,26 @@ def _saved(context: Context, experiment: Resource) -> dict[str, Any]:
     records.save(context.db, experiment, context.now)
     experiments_of(context.platform).wake(experiment)
     return {"InferenceExperimentArn": experiment.arn}
+
+
+def _require_changeable(current: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Raise `ApiError` where a running experiment would get other variants, models or captures."""
+    for member in ("ModelVariants", "DataStorageConfig"):
+        if member in changes and changes[member] != current.get(member):
+            raise faults.invalid(
+                f"The {member} of a running inference experiment cannot be changed."
+            )
+    mode = changes.get("ShadowModeConfig", current["ShadowModeConfig"])
+    if _names_in(mode) != _names_in(current["ShadowModeConfig"]):
+        raise faults.invalid(
+            "Of the ShadowModeConfig of a running inference experiment only SamplingPercentage can"
+            " be changed."
+        )
+
+
+def _names_in(mode: dict[str, Any]) -> list[str]:
+    shadows = [variant["ShadowModelVariantName"] for variant in mode["ShadowModelVariants"]]
+    return [mode["SourceModelVariantName"], *shadows]
 
 
 def _reschedule(context: Context, experiment: Resource, given: dict[str, Any]) -> None:
