@@ -99,7 +99,7 @@ def _send(connection: socket.socket, message: dict[str, Any]) -> None:
 
 def main() -> None:
     """Load the modules named by the arguments and serve."""
-    os.environ.update(threads.ONE_THREAD)
+    os.environ.update(threads.ONE_THREAD | threads.BRIEF_WAITS)
     connection = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import socket
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from sagebrush.run import zygote
-from sagebrush.run.families import Family, StartError
+from sagebrush.run import threads, zygote
+from sagebrush.run.families import Family, StartError, clean_environment
 from sagebrush.run.records import Exit, Reason
 from sagebrush.run.spec import Entry, Member, Mount
 from sagebrush.run.supervisor import Supervisor
@@ -44,6 +47,26 @@ def test_load_takes_whole_packages() -> None:
     sys.modules.pop("json.tool", None)
     assert zygote.load(["json.*"]) == {}
     assert "json.tool" in sys.modules
+
+
+def test_libraries_are_loaded_to_spin_briefly() -> None:
+    pytest.importorskip("xgboost")
+    ours, theirs = socket.socketpair()
+    environment = clean_environment(str(Path(zygote.__file__).parents[2]))
+    with ours, theirs:
+        parent = subprocess.Popen(
+            [sys.executable, "-m", "sagebrush.run.zygote", "xgboost"],
+            env=environment | {"OMP_DISPLAY_ENV": "VERBOSE"},
+            stdin=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        theirs.close()
+        assert json.loads(ours.makefile().readline())["failures"] == {}
+    told = parent.communicate(timeout=30)[1]
+    found = re.findall(r"GOMP_SPINCOUNT = '(\w+)'", told)
+    assert found, "XGBoost is not loaded with GNU's OpenMP"
+    assert set(found) == {threads.BRIEF_WAITS["GOMP_SPINCOUNT"]}
 
 
 def test_entry_is_called_in_a_fork(root: Path, isolation: str) -> None:
