@@ -29,7 +29,11 @@ static void bound(const float *restrict rows, int64_t width, const int32_t *orde
 
 static double range_of(const float *restrict low, const float *restrict high, int64_t width) {
     double range = 0.0;
-    for (int64_t i = 0; i < width; i++) range += (double)high[i] - (double)low[i];
+    for (int64_t i = 0; i < width; i++) {
+        const double side = (double)high[i] - (double)low[i];
+        /* Kept from being summed up as all of high less all of low, where small sides are lost. */
+        range += side > 0.0 ? side : 0.0;
+    }
     return range;
 }
 

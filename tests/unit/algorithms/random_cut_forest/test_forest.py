@@ -111,6 +111,15 @@ def test_scores_are_those_of_the_walk_from_root_to_leaf(width):
     np.testing.assert_allclose(forest.score(rows), slow_scores(forest, rows), rtol=2e-5)
 
 
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("difference", [1e-30, 1.1754944e-38, 1e-44])
+def test_rows_that_hardly_differ_beside_larger_values_are_told_apart(difference):
+    sample = np.ones((2, 5), np.float32)
+    sample[:, 0] = 0.0, difference
+    _, masses = rows_of(0, grow_forest(sample, 1, seed=5))
+    assert masses.tolist() == [1, 1]
+
+
 NUMBERS = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, 1.0])
 
 

@@ -151,9 +151,9 @@ class Scene:
 
         sums = self.server.run(found_sums())._sums
         found: dict[str, tuple[int, float]] = {}
-        for (series, _), each in sums.items():
+        for (series, _), (count, total, *_) in sums.items():
             before = found.get(series.name, (0, 0.0))
-            found[series.name] = before[0] + each.count, before[1] + each.total
+            found[series.name] = before[0] + int(count), before[1] + total
         return found
 
 
