@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xgboost
 
 from sagebrush.algorithms.channels import ChannelConfig
 from sagebrush.algorithms.container import TrainingContext
 from sagebrush.algorithms.logs import Log
 from sagebrush.algorithms.xgboost.hyperparameters import SCHEMA
+from sagebrush.algorithms.xgboost.serve import load
 from sagebrush.algorithms.xgboost.train import train
 
 
@@ -103,3 +105,12 @@ def make_data() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         return features, labels
 
     return data
+
+
+@pytest.fixture
+def serve(tmp_path):
+    def start(booster: xgboost.Booster, **environment: str):
+        (tmp_path / "xgboost-model").write_bytes(bytes(booster.save_raw("ubj")))
+        return load(tmp_path, environment)
+
+    return start

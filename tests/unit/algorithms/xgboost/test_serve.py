@@ -10,8 +10,8 @@ import pytest
 import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.algorithms.xgboost.served import BODY, CSV, JSON, ROWS, refusal, scores, trained
 
-from sagebrush.algorithms.errors import InferenceError
 from sagebrush.algorithms.formats.recordio_protobuf_writer import write_dense
 from sagebrush.algorithms.serving import BatchTransformer
 from sagebrush.algorithms.xgboost.requests import read_features
@@ -19,39 +19,6 @@ from sagebrush.algorithms.xgboost.selectable import KEYS_OF_OBJECTIVE, encode_se
 from sagebrush.algorithms.xgboost.serve import load
 from sagebrush.algorithms.xgboost.stored_model import UnreadableModelError
 from sagebrush.algorithms.xgboost.vocabulary import OBJECTIVES
-
-CSV = "text/csv"
-JSON = "application/json"
-ROWS = np.array([[0.5, -1.25, 2, 0], [np.nan, 1, -0.5, 3]], np.float32)
-BODY = b"0.5,-1.25,2,0\n,1,-0.5,3\n"
-
-
-def trained(objective: str = "binary:logistic", seed: int = 0, **parameters) -> xgboost.Booster:
-    generator = np.random.default_rng(seed)
-    features = generator.normal(size=(100, 4)).astype(np.float32)
-    labels = np.digitize(features[:, 0], [-0.5, 0.5])
-    labels = labels if objective.startswith("multi:") else np.minimum(labels, 1)
-    settings = {"objective": objective, "max_depth": 3, "nthread": 1, **parameters}
-    return xgboost.train(settings, xgboost.DMatrix(features, label=labels), 4)
-
-
-@pytest.fixture
-def serve(tmp_path):
-    def start(booster: xgboost.Booster, **environment: str):
-        (tmp_path / "xgboost-model").write_bytes(bytes(booster.save_raw("ubj")))
-        return load(tmp_path, environment)
-
-    return start
-
-
-def scores(booster: xgboost.Booster, rows: np.ndarray = ROWS) -> list:
-    return booster.predict(xgboost.DMatrix(rows)).tolist()
-
-
-def refusal(predictor, *request) -> InferenceError:
-    with pytest.raises(InferenceError) as raised:
-        predictor.invoke(*request)
-    return raised.value
 
 
 def recordio_body(rows: np.ndarray) -> bytes:
@@ -108,124 +75,6 @@ def test_answers_come_in_every_accept_type(serve):
     records = predictor.invoke(BODY, CSV, "application/x-recordio-protobuf")[0]
     assert len(records) > 2 * 8
     assert np.float32(expected[0]).tobytes() in records
-
-
-@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob"])
-def test_among_many_models_the_default_is_a_bare_json_array(serve, objective: str):
-    """As the image's multi-model handler answers; AWS's home value notebook reads ``[0]``."""
-    booster = trained(objective, **({"num_class": 3} if objective.startswith("multi") else {}))
-    predictor = serve(booster, SAGEMAKER_MULTI_MODEL="true")
-    for accept in ("", "*/*", JSON):
-        answer, kind = predictor.invoke(BODY, CSV, accept)
-        assert (json.loads(answer), kind) == (scores(booster), JSON)
-    line = predictor.invoke(BODY, CSV, CSV)[0].decode()
-    assert line == ",".join(map(str, scores(booster)))
-
-
-@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob"])
-@pytest.mark.parametrize("tag", ["1", "latest", "0.90-2-cpu-py3", "1.0-1-cpu-py3", "1.2-1"])
-def test_images_up_to_1_2_1_answer_csv_in_one_line(serve, objective: str, tag: str):
-    """As algorithm_mode/serve.py of the container's v1.2-1; AWS's direct marketing notebook.
-
-    They ignore Accept; AWS's resource chaining notebook asks ``latest`` for application/csv.
-    """
-    booster = trained(objective, **({"num_class": 3} if objective.startswith("multi") else {}))
-    predictor = serve(booster, SAGEBRUSH_IMAGE_TAG=tag)
-    assert predictor.invoke(BODY, CSV, "")[0].decode() == ",".join(map(str, scores(booster)))
-    for accept in (CSV, JSON, "application/csv", "image/png"):
-        answer, kind = predictor.invoke(BODY, CSV, accept)
-        assert (answer.decode(), kind) == (
-            ",".join(map(str, scores(booster))),
-            "text/csv; charset=utf-8",
-        )
-    in_batch = serve(booster, SAGEBRUSH_IMAGE_TAG=tag, SAGEMAKER_BATCH="true")
-    answer = in_batch.invoke(BODY, CSV, "")[0].decode()
-    assert answer == "".join(f"{row}\n" for row in scores(booster))
-
-
-@pytest.mark.parametrize("tag", ["", "1.2-2", "1.3-1", "1.5-1", "1.7-1", "3.0-5-cpu-py3"])
-def test_images_since_1_2_2_answer_each_row_in_a_line(serve, tag: str):
-    booster = trained()
-    answer = serve(booster, SAGEBRUSH_IMAGE_TAG=tag).invoke(BODY, CSV, "")[0].decode()
-    assert answer == "".join(f"{score}\n" for score in scores(booster))
-
-
-def test_old_images_look_at_accept_for_selectable_inference(serve):
-    chosen = {"SAGEBRUSH_IMAGE_TAG": "1.2-1", "SAGEMAKER_INFERENCE_OUTPUT": "probability"}
-    predictor = serve(trained(), **chosen)
-    assert predictor.invoke(BODY, CSV, JSON)[1] == JSON
-    assert refusal(predictor, BODY, CSV, "application/csv").status == 406
-
-
-@pytest.mark.parametrize("tag", ["1.2-2", "1.5-1", "1.7-1", "3.0-5"])
-def test_images_since_1_2_2_refuse_unknown_accepts(serve, tag: str):
-    predictor = serve(trained(), SAGEBRUSH_IMAGE_TAG=tag)
-    assert refusal(predictor, BODY, CSV, "application/csv").status == 406
-
-
-@pytest.fixture
-def old_pickle(tmp_path):
-    """A function that makes the only model file a pickle such as xgboost 0.90 wrote."""
-    from tests.unit.algorithms.xgboost.test_pickled import pickled_booster
-
-    def write(handle: bytes | None = None) -> bytes:
-        raw = handle or (Path(__file__).parent / "models" / "poisson.model").read_bytes()
-        (tmp_path / "xgboost-model").write_bytes(pickled_booster({"handle": bytearray(raw)}, 3))
-        return raw
-
-    return write
-
-
-@pytest.mark.parametrize("tag", ["1.0-1-cpu-py3", "1.2-1"])
-def test_images_that_do_not_read_old_pickles_refuse_each_request(old_pickle, tmp_path, tag: str):
-    """v1.2-1 of the container loads the model at the first request; /ping does not look at it."""
-    old_pickle()
-    predictor = load(tmp_path, {"SAGEBRUSH_IMAGE_TAG": tag})
-    error = refusal(predictor, b"1,2,3", CSV, "")
-    assert error.status == 500
-    assert error.message.startswith("Unable to load model: Model ")
-    assert "generated by older XGBoost" in error.message
-    assert refusal(predictor, b"", CSV, "").status == 204
-    assert refusal(predictor, b"1,two", CSV, "").status == 415
-    assert refusal(predictor, b"1:2 3:4", "text/libsvm", "").status == 500
-    assert isinstance(predictor, BatchTransformer)
-
-
-@pytest.mark.parametrize("tag", ["1.2-2", "1.3-1", "1.5-1", "1.7-1", "3.0-5"])
-def test_images_whose_ping_loads_the_model_do_not_start_with_an_old_pickle(
-    old_pickle, tmp_path, tag: str
-):
-    old_pickle()
-    with pytest.raises(UnreadableModelError, match="generated by older XGBoost"):
-        load(tmp_path, {"SAGEBRUSH_IMAGE_TAG": tag})
-
-
-@pytest.mark.parametrize("tag", ["", "1", "latest", "0.90-1-cpu-py3", "0.90-2"])
-def test_images_of_its_time_and_none_read_an_old_pickle(old_pickle, tmp_path, tag: str):
-    old_pickle()
-    assert load(tmp_path, {"SAGEBRUSH_IMAGE_TAG": tag}).invoke(b"1,2,3", CSV, "")[0]
-
-
-def test_pickles_of_1_0_to_1_5_are_read_until_3_0(old_pickle, tmp_path):
-    raw = (Path(__file__).parent / "models" / "poisson.model").read_bytes()
-    old_pickle(b"CONFIG-offset:" + len(raw).to_bytes(8, "little") + raw + b'{"learner": {}}')
-    for tag in ("1.0-1", "1.2-1", "1.7-1", "3.0-5"):
-        assert load(tmp_path, {"SAGEBRUSH_IMAGE_TAG": tag}).invoke(b"1,2,3", CSV, "")[0]
-    with pytest.raises(UnreadableModelError, match="generated by older XGBoost"):
-        load(tmp_path, {"SAGEBRUSH_IMAGE_TAG": "3.2-1"})
-
-
-@pytest.mark.parametrize("tag", ["1", "1.2-1", "1.3-1", "1.7-1", "3.0-5"])
-def test_models_in_the_old_binary_format_are_read_under_every_tag(tmp_path, tag: str):
-    stored = Path(__file__).parent / "models" / "poisson.model"
-    (tmp_path / "xgboost-model").write_bytes(stored.read_bytes())
-    assert load(tmp_path, {"SAGEBRUSH_IMAGE_TAG": tag}).invoke(b"1,2,3", CSV, "")[0]
-
-
-def test_among_many_models_an_old_pickle_is_not_loaded(old_pickle, tmp_path):
-    old_pickle()
-    with pytest.raises(UnreadableModelError, match="generated by older XGBoost"):
-        load(tmp_path, {"SAGEBRUSH_IMAGE_TAG": "1.2-1", "SAGEMAKER_MULTI_MODEL": "true"})
 
 
 def test_several_scores_of_a_row_share_a_line(serve):
