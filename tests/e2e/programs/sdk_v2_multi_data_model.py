@@ -66,9 +66,7 @@ print(
         {
             "names": names,
             "value": row[0],
-            "answers": {
-                name: answer["predictions"][0]["score"] for name, answer in answers.items()
-            },
+            "answers": {name: answer[0] for name, answer in answers.items()},
         }
     )
 )
