@@ -28,6 +28,7 @@ from sagebrush.algorithms.joint import (
     invoke_together,
 )
 from sagebrush.algorithms.logs import Log
+from sagebrush.algorithms.lookout import Lookout
 from sagebrush.algorithms.predictor import BatchTransformer, Predictor
 
 RECEIVE_BYTES = 1 << 18
@@ -56,6 +57,8 @@ class ModelServer:
         self._selector = selectors.DefaultSelector()
         self._connections: set[_Connection] = set()
         self._stopping = False
+        # The connection that something was read from last.
+        self.heard: _Connection | None = None
         self._joint = predictor if isinstance(predictor, JointPredictor) else None
         self._gain = Gain()
         self._is_gathering = False
@@ -65,10 +68,23 @@ class ModelServer:
         """Answer requests until stopped, then finish those that have begun to arrive."""
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-        select = self._selector.select
+        lookout = Lookout()
         while not self._stopping:
-            self._turn(select())
+            began = time.perf_counter()
+            ready = self._selector.select()
+            waited_s = time.perf_counter() - began
+            self.heard = None
+            self._turn(ready)
+            lookout.note(self.heard if len(ready) == 1 else None, waited_s)
+            lookout.attend(self._others_came)
         self._drain()
+
+    def _others_came(self) -> bool:
+        """Whether there is more to do than to answer the connection that was heard last."""
+        heard = None if self.heard is None else self.heard.socket
+        return self._stopping or any(
+            key.fileobj is not heard for key, _ in self._selector.select(0)
+        )
 
     def _turn(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
         """Do what has become possible; whoever is alone is answered without further ado."""
@@ -193,7 +209,7 @@ class ModelServer:
         self._connections.add(connection)
         self._selector.register(accepted, selectors.EVENT_READ, connection.receive)
 
-    def watch(self, connection: "_Connection", events: int, callback: Callable[[], None]) -> None:
+    def watch(self, connection: "_Connection", events: int, callback: Callable[[], object]) -> None:
         """Call back when the connection has these events, and for no others."""
         self._selector.modify(connection.socket, events, callback)
 
@@ -242,19 +258,26 @@ class _Connection:
         """Whether nothing of a request or a response is under way."""
         return not self._unsent and not self._waiting and self._parser.is_idle
 
-    def receive(self) -> None:
-        """Read what has arrived and answer the requests it completes."""
+    @property
+    def listens(self) -> bool:
+        """Whether the client may be read from: it has read what it was sent, and is there."""
+        return not self._unsent and not self._closing and self.socket.fileno() >= 0
+
+    def receive(self) -> bool:
+        """Read what has arrived, if anything has, and answer the requests it completes."""
         try:
             data = self.socket.recv(RECEIVE_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self._server.forget(self)
-            return
+            return True
+        self._server.heard = self
         self._parser.feed(data)
         self._answer_requests()
+        return True
 
     def _answer_requests(self) -> None:
         parser = self._parser

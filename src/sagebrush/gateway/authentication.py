@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from sagebrush import wire
 from sagebrush.base.errors import ApiError
@@ -32,6 +32,20 @@ _REMEMBERED_S = 1.0
 _REMEMBERED_KEYS = 1024
 
 
+class Claims(NamedTuple):
+    """What a request says of itself, but for its id and its time."""
+
+    access_key: str
+    service: str
+    operation: str
+    region: str
+    endpoint: str
+    client_address: str
+    origin: str | None
+    referrer: str | None
+    user_agent: str
+
+
 class Authenticator:
     """Turns a request's claims into a context."""
 
@@ -42,26 +56,47 @@ class Authenticator:
 
     def identify(self, request: Request, routed: Route, identifier: str) -> Context:
         """Return the context of a request, its signature not yet checked."""
+        return self.context(self.claims(request, routed), identifier)
+
+    def claims(self, request: Request, routed: Route) -> Claims:
+        """Return what a request says of itself."""
         settings = self._platform.settings
         region = routed.region or settings.region
         # S3 and IAM clients of older signatures name no usable region.
         if region in ("aws-global", "*"):
             region = settings.region
-        identity = self._identity(routed.access_key or "", region)
+        headers = request.headers
+        return Claims(
+            routed.access_key or "",
+            routed.service,
+            routed.operation,
+            region,
+            _endpoint(request, settings.endpoint),
+            request.client_address,
+            headers.get("origin"),
+            headers.get("referer"),
+            headers.get("user-agent", ""),
+        )
+
+    def context(self, claims: Claims, identifier: str) -> Context:
+        """Return the context of a request that claims this."""
+        access_key, service, operation, region, endpoint, address, origin, referrer, agent = claims
+        identity = self._identity(access_key, region)
+        platform = self._platform
         return Context(
-            platform=self._platform,
-            service=routed.service,
-            operation=routed.operation,
-            account=identity.account,
-            region=region,
-            principal=identity,
-            request_id=identifier,
-            now=self._platform.clock.now(),
-            endpoint=_endpoint(request, settings.endpoint),
-            client_address=request.client_address,
-            origin=request.headers.get("origin"),
-            referrer=request.headers.get("referer"),
-            user_agent=request.headers.get("user-agent", ""),
+            platform,
+            service,
+            operation,
+            identity.account,
+            region,
+            identity,
+            identifier,
+            platform.clock.now(),
+            endpoint,
+            address,
+            origin,
+            referrer,
+            agent,
         )
 
     def authorise(self, context: Context, routed: Route, parameters: dict[str, Any]) -> None:

@@ -11,14 +11,14 @@ import ipaddress
 import logging
 import time
 from collections import deque
-from email.utils import formatdate
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
 
 from sagebrush.base.errors import SagebrushError
+from sagebrush.base.prompt_sending import PromptSender
 from sagebrush.gateway.messages import ClientDisconnectedError, Request, RequestBody, Response
+from sagebrush.gateway.response_heads import REASONS, response_head
 from sagebrush.gateway.sending import OpenedFile, opened, send_file
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ _MAXIMUM_HEADER_BYTES = 64 * 1024
 _MAXIMUM_TARGET_BYTES = 64 * 1024
 # The largest body that is collected before its handler starts; longer ones stream.
 _BUFFERED_BODY_BYTES = 256 * 1024
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
-_BODILESS = frozenset({204, 304})
-_LENGTH_NAME_BYTES = len("content-length")
 _REMEMBERED_NAMES = 1024
 # Header names as they were written, and in lower case: clients write few, again and again.
 _names: dict[bytes, str] = {}
@@ -43,6 +40,12 @@ class Application(Protocol):
 
     def answer(self, request: Request) -> Response | Awaitable[Response]:
         """Answer at once, or give an awaitable of the answer; never raises."""
+
+    def take(self, connection: Connection, data: bytes) -> bool:
+        """Whether `data` is a request that will be answered with `connection.deliver`.
+
+        It is called between requests; `connection.engage` is called first where it is one.
+        """
 
     def tunnel(self, connection: Connection, host: str, port: int) -> Response | None:
         """Take a CONNECT over (None), or refuse it with a response."""
@@ -72,7 +75,7 @@ class Connection(asyncio.Protocol):
         self._application = application
         self._registry = registry
         self._loop = asyncio.get_running_loop()
-        self._secure = secure
+        self.secure = secure
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Request] = deque()
         self._busy = False
@@ -81,7 +84,9 @@ class Connection(asyncio.Protocol):
         self._upgraded = False
         self._closing = False
         self._last_activity = self._loop.time()
-        self._client_address = ""
+        self.client_address = ""
+        # What the application remembers of the last request that it took.
+        self.plan: Any = None
         self.transport: asyncio.Transport
 
     # -- asyncio.Protocol ------------------------------------------------------------------
@@ -89,9 +94,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start reading."""
         self.transport = cast("asyncio.Transport", transport)
+        self._sender = PromptSender(self.transport, secure=self.secure)
         peer = transport.get_extra_info("peername")
         # A socket of both families shows IPv4 clients in IPv6's clothes.
-        self._client_address = peer[0].removeprefix("::ffff:") if isinstance(peer, tuple) else ""
+        self.client_address = peer[0].removeprefix("::ffff:") if isinstance(peer, tuple) else ""
         self._registry.connections.add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -109,6 +115,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what arrived."""
         self._last_activity = self._loop.time()
+        if self._between and not self._busy and self._application.take(self, data):
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -145,6 +153,8 @@ class Connection(asyncio.Protocol):
 
     # -- httptools callbacks ---------------------------------------------------------------
 
+    # Whether what comes next begins a request.
+    _between = True
     _url = b""
     _header_bytes = 0
     _current_body: RequestBody | None = None
@@ -152,6 +162,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request line is coming."""
+        self._between = False
         self._url = b""
         self._headers: list[tuple[str, str]] = []
         self._header_bytes = 0
@@ -182,7 +193,7 @@ class Connection(asyncio.Protocol):
         # refused for its headers alone is refused without it.
         asks = "expect" in headers and headers["expect"].lower() == "100-continue"
         body = RequestBody(
-            length, self._pause_reading, self._resume_reading, self._go_on if asks else None
+            length, self._pause_reading, self._resume_reading, self._invite if asks else None
         )
         old = self._parser.get_http_version() == "1.0"
         request = Request(
@@ -190,8 +201,8 @@ class Connection(asyncio.Protocol):
             self._url.decode("latin-1"),
             headers,
             body,
-            self._secure,
-            self._client_address,
+            self.secure,
+            self.client_address,
             time.time(),
             self._headers,
             keep_alive=self._parser.should_keep_alive() and not old,
@@ -206,7 +217,7 @@ class Connection(asyncio.Protocol):
             self._deferred = None
             self._enqueue(request)
 
-    def _go_on(self) -> None:
+    def _invite(self) -> None:
         self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -216,6 +227,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._between = True
         if self._current_body is not None:
             self._current_body.finish()
             self._current_body = None
@@ -223,12 +235,49 @@ class Connection(asyncio.Protocol):
         if request is not None:
             self._enqueue(request)
 
-    # -- answering -------------------------------------------------------------------------
+    # -- answering promptly ----------------------------------------------------------------
+
+    def engage(self) -> None:
+        """Let what comes wait until `deliver`."""
+        self._busy = True
+
+    def release(self) -> None:
+        """Take `engage` back: nothing will be delivered."""
+        self._busy = False
+
+    def deliver(self, response: Response) -> None:
+        """Write the answer to a request that was taken; its body is bytes."""
+        body = cast("bytes", response.body)
+        head = response_head(response, len(body), takes_chunks=True, close=response.close)
+        self.deliver_message(head + body, close=response.close)
+
+    def deliver_message(
+        self, message: bytes, *, at_once: bool = False, close: bool = False
+    ) -> None:
+        """Write the answer to a request that was taken as it goes over the wire.
+
+        `at_once` sends it now, not together with others at the end of the event loop's turn.
+        """
+        if not self.transport.is_closing():
+            if at_once:
+                self._sender.send(message)
+            else:
+                self.transport.write(message)
+        self._go_on(close)
+
+    def deliver_later(self, response: Awaitable[Response]) -> None:
+        """Deliver the answer to a request that was taken once it is there."""
+        self._task = self._loop.create_task(self._delivered(response))
+
+    async def _delivered(self, response: Awaitable[Response]) -> None:
+        self.deliver(await response)
+
+    # -- answering -----------------------------------------------------------------------------
 
     @property
     def is_local(self) -> bool:
         """Whether the client is a program on this machine."""
-        return ipaddress.ip_address(self._client_address or "127.0.0.1").is_loopback
+        return ipaddress.ip_address(self.client_address or "127.0.0.1").is_loopback
 
     @property
     def idle(self) -> bool:
@@ -294,10 +343,14 @@ class Connection(asyncio.Protocol):
         self._finish(request, close)
 
     def _finish(self, request: Request, close: bool) -> None:
+        # A body nobody read would be taken for the next request.
+        self._go_on(close or not request.keep_alive or not request.body.complete)
+
+    def _go_on(self, close: bool) -> None:
+        """Close, or begin with the next request if it is here already."""
         self._busy = False
         self._task = None
-        # A body nobody read would be taken for the next request.
-        if close or self._closing or not request.keep_alive or not request.body.complete:
+        if close or self._closing:
             self._closing = True
             self.transport.close()
             return
@@ -357,27 +410,13 @@ class Connection(asyncio.Protocol):
             raise ClientDisconnectedError("the client closed the connection")
 
     def _head(self, request: Request, response: Response, length: int | None) -> bytes:
-        status = response.status
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
-        stated = False
-        for name, value in response.headers:
-            if len(name) == _LENGTH_NAME_BYTES and name.lower() == "content-length":
-                stated = True
-            lines.append(f"{name}: {value}")
-        if not stated and status not in _BODILESS:
-            if length is not None:
-                lines.append(f"content-length: {length}")
-            elif request.takes_chunks:
-                lines.append("transfer-encoding: chunked")
-        if response.close or not request.body.complete or not request.keep_alive:
-            lines.append("connection: close")
-        lines.append(f"date: {_http_date()}\r\n\r\n")
-        return "\r\n".join(lines).encode("latin-1", "replace")
+        close = response.close or not request.body.complete or not request.keep_alive
+        return response_head(response, length, takes_chunks=request.takes_chunks, close=close)
 
     def _refuse(self, status: int, message: bytes) -> None:
         if not self._closing:
             self._closing = True
-            head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nconnection: close\r\n"
+            head = f"HTTP/1.1 {status} {REASONS[status]}\r\nconnection: close\r\n"
             self.transport.write(
                 head.encode() + b"content-length: %d\r\n\r\n%b" % (len(message), message)
             )
@@ -423,16 +462,3 @@ def _with_open_body(response: Response) -> Response:
         text = b"what is stored cannot be read; the server's log names the file\n"
         return Response(500, [("content-type", "text/plain")], text)
     return response
-
-
-_date_second = 0
-_date_text = ""
-
-
-def _http_date() -> str:
-    """Return the current date header, formatted once a second."""
-    global _date_second, _date_text
-    second = int(time.time())
-    if second != _date_second:
-        _date_second, _date_text = second, formatdate(second, usegmt=True)
-    return _date_text

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from sagebrush.base.errors import SagebrushError
 from sagebrush.services import SERVICES
-from sagebrush.services.declaration import Handler, Service
+from sagebrush.services.declaration import Handler, PromptHandler, Service
 from sagebrush.services.pages import is_paged, with_bound_tokens
 from sagebrush.wire import load
+
+_PROMPT_PREFIX = "begin_"
 
 
 class DeclarationError(SagebrushError):
@@ -57,6 +59,17 @@ class Registry:
             handlers[name] = with_bound_tokens(found) if paged else found
         return handlers[name]
 
+    def prompt_handler(self, service: str, operation: str) -> PromptHandler | None:
+        """Return the short form of an operation's handler, or None when it has none."""
+        name = snake_case(operation)
+        module = self._modules(service).get(name)
+        if module is None:
+            return None
+        found: PromptHandler | None = getattr(
+            importlib.import_module(module), _PROMPT_PREFIX + name, None
+        )
+        return found
+
     def _modules(self, service: str) -> dict[str, str]:
         """Return the module of each handler of a service."""
         found = self._places.get(service)
@@ -69,7 +82,10 @@ class Registry:
         """Return the handlers' names by service, read from the sources without importing them."""
         return {
             declared.name: sorted(
-                name for module in declared.modules for name in _public_functions(module)
+                name
+                for module in declared.modules
+                for name in _public_functions(module)
+                if not name.startswith(_PROMPT_PREFIX)
             )
             for declared in self.services()
         }
@@ -82,6 +98,8 @@ def _places(declared: Service) -> dict[str, str]:
         for name in _public_functions(dotted):
             if name in places:
                 raise DeclarationError(f"{declared.name}: two handlers are called {name}")
+            if name not in operations and name.removeprefix(_PROMPT_PREFIX) in operations:
+                continue
             if name not in operations:
                 raise DeclarationError(f"{dotted}.{name} is no operation of {declared.name}")
             places[name] = dotted

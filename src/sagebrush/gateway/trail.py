@@ -43,6 +43,11 @@ def is_read_only(operation: str) -> bool:
     return operation.startswith(_READ_PREFIXES)
 
 
+def is_data_event(service: str, operation: str) -> bool:
+    """Whether requests of an operation are left out."""
+    return service in _DATA_SERVICES or operation in _DATA_OPERATIONS
+
+
 class Trail:
     """Appends events to the day's file in `folder`."""
 
@@ -62,7 +67,7 @@ class Trail:
         error: tuple[str, str] | None = None,
     ) -> None:
         """Write one event, unless the operation is a data event."""
-        if context.service in _DATA_SERVICES or operation.name in _DATA_OPERATIONS:
+        if is_data_event(context.service, operation.name):
             return
         event = _event(context, operation, user_agent)
         event["requestParameters"] = self._shown(operation, parameters)

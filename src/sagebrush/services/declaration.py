@@ -13,9 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sagebrush.services.platform import Platform
+    from sagebrush.services.platform import Context, Platform
 
 Handler = Callable[..., dict[str, Any] | Awaitable[dict[str, Any]] | None]
+Respond = Callable[[dict[str, Any] | Awaitable[dict[str, Any]]], None]
+PromptHandler = Callable[["Context", dict[str, Any], Respond], bool]
+"""The short form of a handler whose requests come in thousands a second: no task, no coroutine.
+
+It gives `respond` the result once, now or from a later call of the event loop, or an awaitable of
+it where that takes more than was thought. Or it returns False, has changed nothing then, and the
+handler answers instead. Only that raises `ApiError`. Its name is the handler's behind `begin_`, in
+the same module.
+"""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ class Served:
     plain: bool = field(init=False)
     # Whether what it is asked and answers may have to be captured.
     captured: bool = field(init=False)
+    # Whether it is plain and nobody else learns of what it is asked and answers.
+    prompt: bool = field(init=False)
 
     @property
     def many_models(self) -> ManyModels | None:
@@ -106,6 +108,8 @@ class Served:
         object.__setattr__(self, "shadow", name)
         capture = self.config.get("DataCaptureConfig", {"EnableCapture": False})
         object.__setattr__(self, "captured", capture.get("EnableCapture", True))
+        prompt = self.plain and not self.captured and self.shadow is None
+        object.__setattr__(self, "prompt", prompt)
 
 
 def component_address(endpoint_address: str, component: str) -> str:

@@ -25,6 +25,9 @@ class Failing:
 
         return Response(200, [], pieces())
 
+    def take(self, _connection: Connection, _data: bytes) -> bool:
+        return False
+
     def tunnel(self, _connection: Connection, _host: str, _port: int) -> None:
         raise AssertionError("nobody asked")
 

@@ -20,7 +20,7 @@ def refusal(proxy: Proxy, client: str, host: str) -> Response | None:
 
     async def ask() -> Response | None:
         connection = Connection(cast("Any", None), SimpleNamespace(connections=set()), secure=False)
-        transport = cast("Any", SimpleNamespace(get_extra_info=lambda _name: (client, 1)))
+        transport = cast("Any", SimpleNamespace(get_extra_info={"peername": (client, 1)}.get))
         connection.connection_made(transport)
         proxy._start = lambda work: work.close()  # type: ignore[method-assign]
         return proxy.tunnel(cast("Any", None), connection, host, 443)

@@ -1,6 +1,6 @@
 """Model servers behind routers: what real-time endpoints stand on."""
 
-from sagebrush.engines.fleets.channel import Answer, compose
+from sagebrush.engines.fleets.channel import Answer, Outcome, compose
 from sagebrush.engines.fleets.errors import (
     FleetError,
     NobodyListensError,
@@ -16,7 +16,7 @@ from sagebrush.engines.fleets.errors import (
     ThrottledError,
 )
 from sagebrush.engines.fleets.exposure import Exposure
-from sagebrush.engines.fleets.fleets import Fleets, VariantPlan
+from sagebrush.engines.fleets.fleets import Attempt, Fleets, VariantPlan
 from sagebrush.engines.fleets.instance import Instance, Observer, Place
 from sagebrush.engines.fleets.losses import Losses
 from sagebrush.engines.fleets.on_demand import Demand, DemandObserver
@@ -28,6 +28,7 @@ __all__ = [
     "MEMBER_NAME",
     "SOCKET_NAME",
     "Answer",
+    "Attempt",
     "Demand",
     "DemandObserver",
     "Exposure",
@@ -43,6 +44,7 @@ __all__ = [
     "NotLoadedError",
     "NotReadyError",
     "Observer",
+    "Outcome",
     "OversizedRequestError",
     "Place",
     "Router",

@@ -7,15 +7,18 @@ time per connection; the pool opens as many as are needed at once.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast, overload
 
 import httptools
 
+from sagebrush.base.prompt_sending import PromptSender
 from sagebrush.engines.fleets.errors import (
+    FleetError,
     NobodyListensError,
     ServerLostError,
     ServerTimeoutError,
@@ -43,6 +46,11 @@ class Answer:
     body: bytes
 
 
+Outcome = Answer | FleetError
+Done = Callable[[Outcome], None]
+"""Gets what became of a request, within the event loop's call that learns it; raises nothing."""
+
+
 class _Head(NamedTuple):
     """What the head of an answer says whose body has a stated length, on a kept connection."""
 
@@ -60,7 +68,8 @@ class Channel(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._answer: asyncio.Future[Answer] | None = None
+        # Who is told of the request under way; None while there is none.
+        self._done: Done | None = None
         self._transport: asyncio.Transport | None = None
         # None until the answer to the request under way turns out to need one.
         self._parser: httptools.HttpResponseParser | None = None
@@ -76,6 +85,7 @@ class Channel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be ready for a request."""
         self._transport = cast("asyncio.Transport", transport)
+        self._sender = PromptSender(self._transport)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """End the answer whose body lasts until the close; fail any other request under way."""
@@ -86,12 +96,12 @@ class Channel(asyncio.Protocol):
         if self._answered and not self._headers:
             # A kept-alive connection that ends unused says that its server went, not that the
             # request killed it.
-            self._fail(NobodyListensError("the model server closed an idle connection"))
-        self._fail(ServerLostError("the model server closed the connection before it answered"))
+            self._settle(NobodyListensError("the model server closed an idle connection"))
+        self._settle(ServerLostError("the model server closed the connection before it answered"))
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the answer."""
-        if self._answer is None or self._answer.done():
+        if self._done is None:
             self._break_off("the model server sent what nobody asked for")
             return
         if self._parser is None:
@@ -106,7 +116,7 @@ class Channel(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._break_off(f"the model server's answer is not valid HTTP: {error}")
             return
-        if begins and self._answer.done():
+        if begins and self._done is None:
             self._remember(data)
 
     def _take_known(self, data: bytes) -> bool:
@@ -116,8 +126,7 @@ class Channel(asyncio.Protocol):
         if known is None or known.length != len(data) - end:
             return False
         self._answered += 1
-        assert self._answer is not None
-        self._answer.set_result(Answer(known.status, known.headers, data[end:]))
+        self._settle(Answer(known.status, known.headers, data[end:]))
         return True
 
     def _remember(self, data: bytes) -> None:
@@ -131,7 +140,7 @@ class Channel(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Notice a second answer to one request: which is whose could not be told any more."""
-        if self._answer is not None and self._answer.done():
+        if self._done is None:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -160,6 +169,32 @@ class Channel(asyncio.Protocol):
             self.reusable = False
         self._resolve()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a request can be sent."""
+        return self.reusable and self._transport is not None and not self._transport.is_closing()
+
+    def ask(self, message: Message, timeout_s: float, done: Done, *, at_once: bool = False) -> None:
+        """Send a whole request over an open connection; `done` gets the answer or the error.
+
+        `at_once` sends it now, not together with others at the end of the event loop's turn.
+        That is a ServerLostError when the connection ends first, and a ServerTimeoutError when
+        there is no answer within `timeout_s`.
+        """
+        assert self._transport is not None
+        if self._answered:
+            self._parser = None
+            self._headers = {}
+            self._chunks = []
+        self._done = done
+        self._watch(timeout_s)
+        if not isinstance(message, bytes):
+            self._transport.writelines(message)
+        elif at_once:
+            self._sender.send(message)
+        else:
+            self._transport.write(message)
+
     async def request(self, message: Message, timeout_s: float) -> Answer:
         """Send a whole request and return the answer.
 
@@ -167,25 +202,17 @@ class Channel(asyncio.Protocol):
             ServerLostError: the connection ended first.
             ServerTimeoutError: no answer within `timeout_s`.
         """
-        if self._transport is None or self._transport.is_closing():
+        if not self.is_open:
             raise NobodyListensError("the model server closed the connection")
-        if self._answered:
-            self._parser = None
-            self._headers = {}
-            self._chunks = []
         answer: asyncio.Future[Answer] = self._loop.create_future()
-        self._answer = answer
-        self._watch(timeout_s)
+        self.ask(message, timeout_s, functools.partial(_resolve, answer))
         try:
-            if isinstance(message, bytes):
-                self._transport.write(message)
-            else:
-                self._transport.writelines(message)
             return await answer
         finally:
-            if not answer.done() or answer.cancelled():
+            if self._done is not None:
+                # Nobody waits any more, but the answer may still come.
                 self.reusable = False
-            self._answer = None
+                self._done = None
 
     @property
     def _status(self) -> int:
@@ -221,28 +248,38 @@ class Channel(asyncio.Protocol):
     def _resolve(self) -> None:
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._answered += 1
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(self._status, self._headers, body))
+        self._settle(Answer(self._status, self._headers, body))
 
     def _expire(self) -> None:
         self._timer = None
-        if self._answer is None:
+        if self._done is None:
             return
         # Timers may fire a little early, by the clock's resolution.
         if self._deadline - self._loop.time() > _TIMER_RESOLUTION_S:
             self._timer = self._loop.call_at(self._deadline, self._expire)
             return
         reason = f"no answer from the model server within {self._timeout_s:g} s"
-        self._fail(ServerTimeoutError(reason))
         self.close()
+        self._settle(ServerTimeoutError(reason))
 
     def _break_off(self, reason: str) -> None:
-        self._fail(ServerLostError(reason))
         self.close()
+        self._settle(ServerLostError(reason))
 
-    def _fail(self, error: Exception) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+    def _settle(self, outcome: Outcome) -> None:
+        """Tell who asked, once; whoever is told may ask again at once."""
+        done, self._done = self._done, None
+        if done is not None:
+            done(outcome)
+
+
+def _resolve(answer: asyncio.Future[Answer], outcome: Outcome) -> None:
+    if answer.done():
+        return
+    if isinstance(outcome, Answer):
+        answer.set_result(outcome)
+    else:
+        answer.set_exception(outcome)
 
 
 class ChannelPool:
@@ -271,6 +308,24 @@ class ChannelPool:
                 self._give(channel)
         finally:
             self.outstanding -= 1
+
+    def ask(self, message: Message, timeout_s: float, done: Done) -> bool:
+        """Send a request over a free connection, as `Channel.ask`; False where none is free."""
+        while self._idle:
+            channel = self._idle.pop()
+            if channel.is_open:
+                # Who is alone is not kept waiting for the end of the loop's turn.
+                alone = not self.outstanding
+                self.outstanding += 1
+                settled = functools.partial(self._settled, channel, done)
+                channel.ask(message, timeout_s, settled, at_once=alone)
+                return True
+        return False
+
+    def _settled(self, channel: Channel, done: Done, outcome: Outcome) -> None:
+        self.outstanding -= 1
+        self._give(channel)
+        done(outcome)
 
     async def stream(self, message: bytes, timeout_s: float) -> StreamedAnswer:
         """Send a request over a connection of its own; return once its answer begins.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sagebrush.engines.fleets.errors import (
     FleetError,
@@ -56,6 +56,14 @@ class VariantPlan:
     shadow: bool = False
     # Set where the model servers are started by requests; there is one instance then.
     demand: Demand | None = None
+
+
+class Attempt(NamedTuple):
+    """Whom `Fleets.choose` gave for a request, and when it was sent (`time.monotonic`)."""
+
+    variant: Variant
+    instance: Instance
+    began: float
 
 
 @dataclass(frozen=True)
@@ -219,11 +227,13 @@ class Fleets:
         *,
         target: str | None = None,
         instance_key: str | None = None,
+        first: Attempt | None = None,
     ) -> tuple[_Answer, Variant]:
         """Have an instance behind `address` answer; return that and its variant.
 
         A request whose server dies before it answered is asked once more, of whichever instance is
-        there then; of the same one where `instance_key` names it.
+        there then; of the same one where `instance_key` names it. `first` is an attempt that has
+        begun already.
 
         Raises:
             NoSuchFleetError, NoSuchVariantError, NoSuchInstanceError: nothing of that name serves.
@@ -237,7 +247,9 @@ class Fleets:
             began = time.monotonic()
             try:
                 # Chosen anew every time: the address may lead to another fleet meanwhile.
-                if instance_key is None:
+                if first is not None:
+                    (variant, instance, began), first = first, None
+                elif instance_key is None:
                     variant, instance = self.choose(address, target)
                 else:
                     variant, instance = self._named(address, instance_key)

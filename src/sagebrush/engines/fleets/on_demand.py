@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sagebrush.base.clock import Clock
-from sagebrush.engines.fleets.channel import Answer, Message
+from sagebrush.engines.fleets.channel import Answer, Done, Message
 from sagebrush.engines.fleets.errors import (
     FleetError,
     OversizedAnswerError,
@@ -162,6 +162,10 @@ class OnDemandServer(ModelServer):
         if len(answer.body) > limit:
             raise OversizedAnswerError(f"the response body is larger than {limit} bytes")
         return answer
+
+    def ask(self, _message: Message, _timeout_s: float, _done: Done) -> bool:
+        """Return False: a process may have to be started first."""
+        return False
 
     async def stream(self, _message: bytes, _timeout_s: float) -> StreamedAnswer:
         """Refuse: an answer that is passed on while it is made would outlast its lease."""

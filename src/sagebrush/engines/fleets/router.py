@@ -41,7 +41,16 @@ class Variant:
     @property
     def healthy_count(self) -> int:
         """How many instances answer at present."""
+        if len(self.instances) == 1:
+            return int(self.instances[0].healthy)
         return sum(instance.healthy for instance in self.instances)
+
+    @property
+    def outstanding(self) -> int:
+        """How many requests its instances have been given and not answered."""
+        if len(self.instances) == 1:
+            return self.instances[0].outstanding
+        return sum(instance.outstanding for instance in self.instances)
 
     def choose(self) -> Instance | None:
         """Return the healthy instance for the next request, if there is one."""

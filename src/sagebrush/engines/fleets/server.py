@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sagebrush.base.errors import SagebrushError, StateError
-from sagebrush.engines.fleets.channel import Answer, ChannelPool, Message, compose
+from sagebrush.engines.fleets.channel import (
+    Answer,
+    ChannelPool,
+    Done,
+    Message,
+    Outcome,
+    compose,
+)
 from sagebrush.engines.fleets.errors import FleetError, ServerTimeoutError, StartError
 from sagebrush.engines.fleets.exposure import Exposure, streamed
 from sagebrush.engines.fleets.streaming import StreamedAnswer
@@ -122,6 +130,26 @@ class ModelServer:
             raise
         self._answered += 1
         return answer
+
+    def ask(self, message: Message, timeout_s: float, done: Done) -> bool:
+        """Send a whole HTTP message at once; `done` gets what `request` would return or raise.
+
+        Returns False, and has done nothing, where that takes more than writing to a connection:
+        none is free, or a fault may strike.
+        """
+        if self._pool is None or (self.exposure is not None and self.exposure.injection.models):
+            return False
+        return self._pool.ask(
+            message, timeout_s, functools.partial(self._settled, self._answered, done)
+        )
+
+    def _settled(self, answered: int, done: Done, outcome: Outcome) -> None:
+        """`answered` is how many requests were answered when this one was sent."""
+        if isinstance(outcome, Answer):
+            self._answered += 1
+        elif isinstance(outcome, ServerTimeoutError) and self._answered == answered:
+            self._give_up_on_process()
+        done(outcome)
 
     async def stream(self, message: bytes, timeout_s: float) -> StreamedAnswer:
         """Send a whole HTTP message and return its answer as it begins.

@@ -5,7 +5,15 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
-from sagebrush.engines.fleets import Answer, FleetError, Instance, ServerLostError, Variant, compose
+from sagebrush.engines.fleets import (
+    Answer,
+    FleetError,
+    Instance,
+    Outcome,
+    ServerLostError,
+    Variant,
+    compose,
+)
 from sagebrush.services.container_chain import Link, Message, ask_in_turn
 from sagebrush.services.sagemaker_runtime.sessions import SESSION_HEADER
 from sagebrush.services.sagemaker_runtime.targets import check_targets
@@ -15,6 +23,7 @@ TIMEOUT_S = 60.0
 # What one container of a pipeline may pass on to the next (inference-pipeline-troubleshoot.md).
 _PASSED_ON_BYTES = 5 << 20
 _NOT_LOADED = 404
+_REMEMBERED_HEADS = 256
 _TARGET_MODEL_HEADER = "x-amzn-sagemaker-target-model"
 # Members of InvokeEndpoint that the model server sees, and the headers they become.
 _PASSED_HEADERS = {
@@ -49,6 +58,7 @@ class Exchange:
         self._request_id = request_id
         self._timeout_s = timeout_s
         self._message = b""
+        self._outcome: Outcome | None = None
         # The key of the instance that was asked last.
         self.instance_key = ""
 
@@ -66,15 +76,27 @@ class Exchange:
             return await self._ask(served.containers[0], instance)
         return await self._ask_several(served, variant, instance)
 
-    async def _ask(self, container: ServedContainer, instance: Instance) -> Reply:
+    @property
+    def message(self) -> bytes:
+        """The request to the only container of a plain variant."""
         if not self._message:
-            headers = passed_headers(self._request)
-            body = self._request.get("Body", b"")
-            self._message = compose("POST", "/invocations", headers, body)
+            request = self._request
+            body = request.get("Body", b"")
+            self._message = _head(request) + b"%d\r\n\r\n%b" % (len(body), body)
+        return self._message
+
+    def begin_with(self, outcome: Outcome) -> None:
+        """Take this for what becomes of asking a plain variant's instance the first time."""
+        self._outcome = outcome
+
+    async def _ask(self, container: ServedContainer, instance: Instance) -> Reply:
+        outcome, self._outcome = self._outcome, None
         try:
-            return Reply(
-                await instance.sole.request(self._message, self._timeout_s), container.name
-            )
+            if isinstance(outcome, FleetError):
+                raise outcome
+            if outcome is None:
+                outcome = await instance.sole.request(self.message, self._timeout_s)
+            return Reply(outcome, container.name)
         except FleetError as error:
             error.container = container.name
             raise
@@ -122,6 +144,27 @@ class Exchange:
             raise
         path = f"/models/{name}/invoke"
         return Link(container.name, server, path, [(_TARGET_MODEL_HEADER, target)])
+
+
+# What requests begin with that differ in their bodies only.
+_heads: dict[tuple[str | None, str | None], bytes] = {}
+
+
+def _head(request: dict[str, Any]) -> bytes:
+    """Return the head of a request to a model server up to the length of its body."""
+    if not _PASSED_HEADERS.keys().isdisjoint(request):
+        return _composed_head(request)
+    key = request.get("ContentType"), request.get("Accept")
+    found = _heads.get(key)
+    if found is None:
+        if len(_heads) >= _REMEMBERED_HEADS:
+            _heads.clear()
+        found = _heads[key] = _composed_head(request)
+    return found
+
+
+def _composed_head(request: dict[str, Any]) -> bytes:
+    return compose("POST", "/invocations", passed_headers(request)).removesuffix(b"0\r\n\r\n")
 
 
 def passed_headers(request: dict[str, Any]) -> list[tuple[str, str]]:

@@ -27,6 +27,11 @@ def check_kind(platform: Platform, address: str, name: str) -> None:
     Raises:
         ApiError: ValidationError.
     """
-    queues = platform.workers.get(QUEUES)
-    if queues is not None and queues.find(address) is not None:
+    if is_asynchronous(platform, address):
         raise wrong_kind(name, "Asynchronous")
+
+
+def is_asynchronous(platform: Platform, address: str) -> bool:
+    """Whether an asynchronous endpoint is at an address."""
+    queues = platform.workers.get(QUEUES)
+    return queues is not None and queues.find(address) is not None

@@ -17,7 +17,9 @@ from sagebrush.services.served import Served
 
 _NAMESPACE = "AWS/SageMaker"
 _FLUSH_INTERVAL_S = 5.0
+_MINUTE_S = 60
 _MICROSECONDS = 1e6
+_NEVER = (0.0, None)
 _WORKER = "endpoint request metrics"
 _FILE = "request-counts"
 
@@ -73,9 +75,11 @@ class _Sums:
             numbers[at + 1], numbers[at + 2] = float("inf"), float("-inf")
         return cls(numbers)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(
+        self, status: int, model_s: float, total_s: float, instances: int, concurrent: int
+    ) -> None:
+        """Add what an `Outcome` has."""
         numbers = self._numbers
-        status, model_s, total_s, instances, concurrent = outcome
         _add(numbers, _SHARES, 1.0 / (instances or 1))
         _add(numbers, _MODEL, model_s * _MICROSECONDS)
         _add(numbers, _OVERHEAD, max(0.0, total_s - model_s) * _MICROSECONDS)
@@ -170,19 +174,38 @@ class RequestMetrics:
         self._platform = platform
         self._counts = Counts(platform.db, platform.settings.data_dir / _FILE)
         self._sums: dict[tuple[Place, int], _Sums] = {}
+        # The sums of the minute that begins at the first of each pair, as most are asked for.
+        self._latest: dict[Variant, tuple[float, _Sums]] = {}
 
     def count(self, place: Place, now: float, outcome: Outcome) -> None:
         """Add one invocation that began at `now` (epoch seconds)."""
-        key = place, int(now // 60) * 60
-        sums = self._sums.get(key)
+        self._sums_of(place, int(now // 60) * 60).add(*outcome)
+
+    def count_for(self, context: Context, name: str, variant: Variant, outcome: Outcome) -> None:
+        """Add one invocation of a variant of the endpoint `name`."""
+        begin, sums = self._latest.get(variant, _NEVER)
+        if sums is None or not begin <= context.now < begin + _MINUTE_S:
+            served: Served = variant.traits
+            place = Place(context.account, context.region, name, variant.name, served.config_name)
+            if served.component is not None:
+                place = place._replace(component=served.component)
+            minute = int(context.now // _MINUTE_S) * _MINUTE_S
+            sums = self._sums_of(place, minute)
+            self._latest[variant] = minute, sums
+        sums.add(*outcome)
+
+    def _sums_of(self, place: Place, minute: int) -> _Sums:
+        sums = self._sums.get((place, minute))
         if sums is None:
-            sums = self._sums[key] = _Sums.of_new(self._counts.row((*place, key[1])))
-        sums.add(outcome)
+            sums = _Sums.of_new(self._counts.row((*place, minute)))
+            self._sums[place, minute] = sums
+        return sums
 
     def flush(self) -> None:
         """Store everything counted so far, also by an earlier server that was killed."""
         self._counts.store(self._put)
         self._sums.clear()
+        self._latest.clear()
 
     def _put(self, key: Key, numbers: Numbers) -> None:
         *names, minute = key
@@ -203,15 +226,12 @@ def metrics_of(platform: Platform) -> RequestMetrics:
 def count(context: Context, name: str, variant: Variant, status: int, started: float) -> None:
     """Count an invocation of a variant that the model was asked at `started` (perf_counter)."""
     ended = time.perf_counter()
-    model_s, total_s = ended - started, ended - context.began
-    served: Served = variant.traits
-    place = Place(context.account, context.region, name, variant.name, served.config_name)
-    if served.component is not None:
-        place = place._replace(component=served.component)
     # This one is over by now.
-    others = sum(instance.outstanding for instance in variant.instances)
-    outcome = Outcome(status, model_s, total_s, variant.healthy_count, others + 1)
-    metrics_of(context.platform).count(place, context.now, outcome)
+    concurrent = variant.outstanding + 1
+    outcome = Outcome(
+        status, ended - started, ended - context.began, variant.healthy_count, concurrent
+    )
+    metrics_of(context.platform).count_for(context, name, variant, outcome)
 
 
 async def start(platform: Platform) -> None:

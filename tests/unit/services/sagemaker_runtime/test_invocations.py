@@ -11,6 +11,7 @@ import pytest
 from sagebrush.base.errors import ApiError
 from sagebrush.engines.fleets import (
     Answer,
+    Attempt,
     FleetError,
     Instance,
     NoSuchFleetError,
@@ -67,10 +68,16 @@ class Fleet:
         self.takes: Callable[[], None] = lambda: None
 
     async def invoke(
-        self, address: str, ask: Ask[Any], *, target: str | None, instance_key: str | None
+        self,
+        address: str,
+        ask: Ask[Any],
+        *,
+        target: str | None,
+        instance_key: str | None,
+        first: Attempt | None,
     ) -> tuple[Any, Variant]:
         self.asked.append((address, target))
-        instance = self.variant.instances[0]
+        instance = self.variant.instances[0] if first is None else first.instance
         if instance_key is not None:
             found = [each for each in self.variant.instances if each.key == instance_key]
             if not found:
