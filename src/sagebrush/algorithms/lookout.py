@@ -10,6 +10,7 @@ sleeps as ever.
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 # So many requests in a row, none of which was waited for longer than this.
@@ -19,6 +20,20 @@ _LONGEST_PAUSE_S = 0.0005
 _LOOK_S = 0.0003
 # Every so many looks it is seen to that nobody else has come.
 _LOOKS = 16
+# What a container's control group allows, in microseconds of processor time per period.
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def processors() -> float:
+    """How many processors this process may use up; 1 where that is not known."""
+    if not hasattr(os, "sched_getaffinity"):
+        return 1
+    count = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _QUOTA.read_text().split()
+        return count if quota == "max" else min(count, int(quota) / int(period))
+    except (OSError, ValueError):
+        return count
 
 
 class Client(Protocol):
@@ -39,8 +54,8 @@ class Lookout:
         self._client: Client | None = None
         self._successive = 0
         self._looks = 0
-        # The client could not run while the only processor is taken up with looking.
-        self._works = hasattr(os, "sched_yield") and (os.cpu_count() or 1) > 1
+        # Who asks could not run while the only processor is taken up with looking.
+        self._works = processors() > 1
 
     def note(self, client: Client | None, waited_s: float) -> None:
         """Take note of who asked last, None where several did, and how long after the answer."""

@@ -85,8 +85,10 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._last_activity = self._loop.time()
         self.client_address = ""
-        # What the application remembers of the last request that it took.
+        # What the application remembers of the last request that it took, and how many it has not
+        # taken since.
         self.plan: Any = None
+        self.strange_requests = 0
         self.transport: asyncio.Transport
 
     # -- asyncio.Protocol ------------------------------------------------------------------

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _REMEMBERED_HEADS = 1024
 _REMEMBERED_BEGINNINGS = 64
+# So many requests in a row that are like none before, and no further one is looked at: their client
+# writes something new into each head that matters, an inference id say.
+_PATIENCE = 8
 _OK = 200
 _Key = tuple[bool, str, HeadPattern]
 
@@ -97,7 +100,11 @@ class Express:
 
     def take(self, connection: Connection, data: bytes) -> bool:
         """Whether `data` is a request that is now on its way to an answer."""
-        if not data.startswith(self._beginnings) or self._platform.injection.operations:
+        if (
+            not data.startswith(self._beginnings)
+            or connection.strange_requests > _PATIENCE
+            or self._platform.injection.operations
+        ):
             return False
         # A client's next request is most often like its last one.
         plan: Plan | None = connection.plan
@@ -106,8 +113,10 @@ class Express:
             plan = self._found(connection, data)
             body = None if plan is None else body_behind(plan.head, data)
         if plan is None or body is None:
+            connection.strange_requests += 1
             return False
         connection.plan = plan
+        connection.strange_requests = 0
         connection.engage()
         self._under_way += 1
         try:
@@ -140,7 +149,7 @@ class Express:
         if key in self._plans:
             return self._plans[key]
         if key not in self._strangers:
-            # Worth the work when it comes again: some clients write something new into each head.
+            # Worth the work when it comes again.
             if len(self._strangers) >= _REMEMBERED_HEADS:
                 self._strangers.clear()
             self._strangers.add(key)
