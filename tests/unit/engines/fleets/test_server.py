@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +18,16 @@ from tests.unit.engines.fleets.conftest import (
     until,
 )
 
-from sagebrush.engines.fleets import Place, ServerTimeoutError, StartError, compose
+from sagebrush.engines.fleets import (
+    Answer,
+    Outcome,
+    Place,
+    ServerTimeoutError,
+    StartError,
+    compose,
+)
 from sagebrush.engines.fleets import server as module
+from sagebrush.engines.fleets.exposure import Exposure
 from sagebrush.engines.fleets.server import ModelServer, end_leftover
 from sagebrush.run.families import StartError as ProcessStartError
 
@@ -306,5 +315,110 @@ def test_leftovers_end_whatever_their_number(folder: Path) -> None:
         assert [process.asked_to_stop for process in supervisor.processes.values()] == [[3.0]] * 2
         assert not (folder / "one").exists()
         await end_leftover(supervisor, folder / "one", 3.0)  # type: ignore[arg-type]
+
+    play(story())
+
+
+async def hangs_after_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer pings and the first other request of a connection, then nothing."""
+    answered = 0
+    while answered < 2:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"/ping" not in head:
+            await reader.readexactly(1)
+            answered += 1
+        if answered < 2:
+            writer.write(ANSWER)
+    await reader.read()
+
+
+def test_nobody_can_be_asked_before_anything_serves(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        assert not scene.server.ask(INVOKE, 5.0, lambda _: pytest.fail("nobody was asked"))
+        await scene.server.start(10.0)
+        await scene.server.stop(0)
+        assert not scene.server.ask(INVOKE, 5.0, lambda _: pytest.fail("nobody was asked"))
+
+    play(story())
+
+
+def test_a_server_that_is_asked_tells_the_answer(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.server.start(10.0)
+        outcomes: list[Outcome] = []
+        assert scene.server.ask(INVOKE, 5.0, outcomes.append)
+        assert scene.server.outstanding == 1
+        await until(lambda: bool(outcomes))
+        (answer,) = outcomes
+        assert isinstance(answer, Answer)
+        assert answer.body == b"ok"
+        assert scene.server.outstanding == 0
+        await scene.server.stop(0)
+
+    play(story())
+
+
+def test_a_server_that_a_fault_may_strike_is_not_asked_at_once(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        injection: Any = SimpleNamespace(models=["a fault"])
+        scene.server.exposure = Exposure(injection, "account", "endpoint/e/v")
+        await scene.server.start(10.0)
+        outcomes: list[Outcome] = []
+        assert not scene.server.ask(INVOKE, 5.0, outcomes.append)
+        assert scene.server.outstanding == 0
+        injection.models.clear()
+        assert scene.server.ask(INVOKE, 5.0, outcomes.append)
+        await until(lambda: bool(outcomes))
+        assert len(outcomes) == 1
+        await scene.server.stop(0)
+
+    play(story())
+
+
+def test_one_that_answers_nobody_who_asks_is_replaced(folder: Path, pauses: list[float]) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.converse = hangs_after_one
+        await scene.server.start(10.0)
+        (hung,) = scene.supervisor.alive
+        assert await scene.answers()
+        scene.supervisor.converse = serve_well
+        outcomes: list[Outcome] = []
+        assert scene.server.ask(INVOKE, 0.03, outcomes.append)
+        await until(lambda: bool(outcomes))
+        assert isinstance(outcomes[0], ServerTimeoutError)
+        assert hung.asked_to_stop == [0]
+        await until(lambda: scene.server.healthy)
+        assert await scene.answers()
+        await scene.server.stop(0)
+
+    play(story())
+
+
+@pytest.mark.parametrize("way", ["request", "ask"])
+def test_one_that_answers_others_meanwhile_stays(folder: Path, way: str) -> None:
+    ping = compose("GET", "/ping", ())
+
+    async def story() -> None:
+        scene = Scene(folder)
+        scene.supervisor.converse = hangs_after_one
+        await scene.server.start(10.0)
+        await asyncio.gather(*(scene.answers() for _ in range(2)))
+        late: list[Outcome] = []
+        others: list[Outcome] = []
+        assert scene.server.ask(INVOKE, 0.05, late.append)
+        if way == "ask":
+            assert scene.server.ask(ping, 5.0, others.append)
+        else:
+            others.append(await scene.server.request(ping, 5.0))
+        await until(lambda: bool(late and others))
+        assert isinstance(late[0], ServerTimeoutError)
+        assert isinstance(others[0], Answer)
+        assert scene.server.healthy
+        assert len(scene.supervisor.alive) == 1
+        await scene.server.stop(0)
 
     play(story())
