@@ -249,7 +249,7 @@ class _Connection:
         self.socket = accepted
         self._server = server
         self._parser = RequestParser()
-        self._unsent: list[memoryview] = []
+        self._unsent: list[bytes | memoryview] = []
         self._closing = False
         self._waiting = False
 
@@ -327,7 +327,7 @@ class _Connection:
             self._send(head, payload)
 
     def _send(self, *parts: bytes) -> None:
-        self._unsent = [memoryview(part) for part in parts]
+        self._unsent = [*parts]
         self._flush()
 
     def _flush(self) -> None:
@@ -337,7 +337,7 @@ class _Connection:
                 if sent == len(self._unsent[0]):
                     del self._unsent[0]
                 else:
-                    self._unsent[0] = self._unsent[0][sent:]
+                    self._unsent[0] = memoryview(self._unsent[0])[sent:]
         except BlockingIOError:
             self._server.watch(self, selectors.EVENT_WRITE, self._resume)
             return

@@ -132,12 +132,9 @@ class Layer:
 
     def fixed(self) -> "FixedLayer":
         """The layer with the running statistics, in double precision: for prediction."""
-        return FixedLayer(
-            self.weight.T.astype(np.float64),
-            self.running_mean.copy(),
-            self.gain / np.sqrt(self.running_variance + VARIANCE_FLOOR),
-            self.shift.astype(np.float64),
-        )
+        scale = self.gain / np.sqrt(self.running_variance + VARIANCE_FLOOR)
+        weight = self.weight.T.astype(np.float64) * scale
+        return FixedLayer(weight, self.shift - self.running_mean * scale)
 
     @classmethod
     def restored(cls, arrays: dict[str, NDArray[Any]]) -> "Layer":
@@ -162,18 +159,17 @@ class Layer:
 
 
 class FixedLayer(NamedTuple):
-    """A layer that learns no more: ``weight`` (inputs, outputs), the others (width,)."""
+    """A layer that learns no more: ``weight`` (inputs, outputs), ``shift`` (width,).
+
+    Subtracting the mean and scaling are in both of them.
+    """
 
     weight: Doubles
-    mean: Doubles
-    scale: Doubles
     shift: Doubles
 
     def apply(self, inputs: Doubles) -> Doubles:
         """The outputs, (rows, width)."""
         raised: Doubles = inputs.dot(self.weight)
-        raised -= self.mean
-        raised *= self.scale
         raised += self.shift
         np.maximum(raised, 0.0, out=raised)
         raised += inputs

@@ -63,9 +63,9 @@ class IPInsightsPredictor:
         """The response to a request whose pairs have these vectors; InferenceError as `invoke`."""
         media = choose_accept(accept, offered=ACCEPTS)
         entities, addresses = predictions
+        if len(entities) == 1 and not media.flag("verbose"):
+            return encode_row(("dot_product",), (float(np.vdot(entities, addresses)),), media)
         dot_products = np.einsum("ij,ij->i", entities, addresses)
-        if len(dot_products) == 1 and not media.flag("verbose"):
-            return encode_row(("dot_product",), (float(dot_products[0]),), media)
         outputs = {"dot_product": dot_products}
         if media.flag("verbose"):
             outputs |= {"entity_embedding": entities, "ip_embedding": addresses}

@@ -79,14 +79,14 @@ class _Sums:
         self, status: int, model_s: float, total_s: float, instances: int, concurrent: int
     ) -> None:
         """Add what an `Outcome` has."""
-        numbers = self._numbers
-        _add(numbers, _SHARES, 1.0 / (instances or 1))
+        numbers, share = self._numbers, 1.0 / (instances or 1)
+        _add(numbers, _SHARES, share)
         _add(numbers, _MODEL, model_s * _MICROSECONDS)
         _add(numbers, _OVERHEAD, max(0.0, total_s - model_s) * _MICROSECONDS)
         if concurrent:
             numbers[_CONCURRENT_COUNT] += 1.0
             _add(numbers, _CONCURRENT, concurrent)
-            _add(numbers, _CONCURRENT_PER_COPY, concurrent / (instances or 1))
+            _add(numbers, _CONCURRENT_PER_COPY, concurrent * share)
         if not 200 <= status < 300:
             numbers[_ERRORS] += 1.0
             numbers[_ERRORS_4XX] += 400 <= status < 500
