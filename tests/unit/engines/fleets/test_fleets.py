@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,19 @@ from tests.unit.engines.fleets.conftest import (
 )
 
 from sagebrush.engines.fleets import (
+    Attempt,
     Fleets,
     NoSuchFleetError,
     NoSuchInstanceError,
     NoSuchVariantError,
     NotReadyError,
     Place,
+    ServerLostError,
     StartError,
     VariantPlan,
 )
 from sagebrush.engines.fleets import fleets as module
+from sagebrush.engines.fleets.errors import NobodyListensError
 
 
 def test_requests_go_to_what_is_published(folder: Path) -> None:
@@ -367,5 +371,76 @@ def test_a_request_for_one_instance_goes_there_or_nowhere(folder: Path) -> None:
         await scene.fleets.scale("one", "a", 2)
         with pytest.raises(NoSuchInstanceError):
             await scene.fleets.invoke("address", ask, instance_key=wanted.key)
+
+    play(story())
+
+
+def test_an_attempt_that_has_begun_is_the_first(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 1), ("b", 2))
+        variant = scene.fleets.router("one").variants[1]
+        asked: list[Any] = []
+
+        async def ask(given: Any, instance: Any) -> str:
+            asked.append((given, instance))
+            return "answer"
+
+        for instance in [*variant.instances, *variant.instances]:
+            first = Attempt(variant, instance, time.monotonic())
+            assert await scene.fleets.invoke("address", ask, first=first) == ("answer", variant)
+            assert asked[-1] == (variant, instance)
+        assert len(asked) == 4
+
+    play(story())
+
+
+@pytest.mark.parametrize(
+    ("error", "ago_s", "times"),
+    [
+        (ServerLostError, 0.0, 2),
+        (NobodyListensError, 1.0, 2),
+        # The process may have been gone before it was asked.
+        (NobodyListensError, 0.0, 3),
+    ],
+)
+def test_a_death_over_an_attempt_that_had_begun_counts(
+    folder: Path, error: type[ServerLostError], ago_s: float, times: int
+) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 1))
+        (variant,) = scene.fleets.router("one").variants
+        asked: list[Any] = []
+
+        async def ask(_: Any, instance: Any) -> None:
+            asked.append(instance)
+            raise error("gone") if len(asked) == 1 else ServerLostError("gone again")
+
+        first = Attempt(variant, variant.instances[0], time.monotonic() - ago_s)
+        with pytest.raises(ServerLostError) as caught:
+            await scene.fleets.invoke("address", ask, first=first)
+        assert caught.value.variant is variant
+        assert len(asked) == times
+
+    play(story())
+
+
+def test_an_attempt_that_was_lost_is_followed_by_whoever_is_chosen(folder: Path) -> None:
+    async def story() -> None:
+        scene = Scene(folder)
+        await scene.deploy("one", ("a", 1))
+        (old,) = scene.fleets.router("one").variants
+        await scene.deploy("two", ("b", 1))
+        scene.fleets.publish("address", "two")
+
+        async def ask(variant: Any, _: Any) -> str:
+            if variant is old:
+                raise ServerLostError("gone")
+            return "answer"
+
+        first = Attempt(old, old.instances[0], time.monotonic())
+        answer, variant = await scene.fleets.invoke("address", ask, first=first)
+        assert (answer, variant.name) == ("answer", "b")
 
     play(story())

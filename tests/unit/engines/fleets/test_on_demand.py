@@ -312,3 +312,13 @@ def test_bodies_have_a_limit() -> None:
             await scene.ask()
 
     on_stage(story)
+
+
+def test_nobody_is_asked_at_once() -> None:
+    async def story(scene: Scene) -> None:
+        await scene.begin(provisioned=1)
+        assert not scene.server.ask(HEAD, 60.0, lambda _: pytest.fail("nobody was asked"))
+        assert scene.server.outstanding == 0
+        assert scene.concurrencies == []
+
+    on_stage(story)
