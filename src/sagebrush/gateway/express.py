@@ -36,7 +36,7 @@ from sagebrush.wire.model import Operation
 if TYPE_CHECKING:
     from sagebrush.gateway.connection import Connection
 
-_REMEMBERED_HEADS = 1024
+_REMEMBERED_HEADS = 256
 _REMEMBERED_BEGINNINGS = 64
 # So many requests in a row that are like none before, and no further one is looked at: their client
 # writes something new into each head that matters, an inference id say.
