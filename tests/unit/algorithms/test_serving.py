@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,48 @@ def test_a_model_that_cannot_be_loaded_ends_the_server(trivial, tmp_path, capsys
     (tmp_path / "model" / "sum.json").write_text("{")
     assert serve_main(trivial, tmp_path, socket_path=str(tmp_path / "s")) == 1
     assert "Traceback" in capsys.readouterr().out
+
+
+def test_a_client_that_asks_in_quick_succession_keeps_nobody_out(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "sum.json").write_text('{"total": 10}')
+    running = Server(tmp_path)
+    busy = running.connect()
+    one = b"POST /invocations HTTP/1.1\r\nContent-Length: 1\r\n\r\n5"
+    answers, begun, enough = [], threading.Event(), threading.Event()
+
+    def ask():
+        # The server may close the connection before the next request is sent.
+        with contextlib.suppress(ConnectionError):
+            while not enough.is_set():
+                busy.sendall(one)
+                answer = busy.recv(65536)
+                if not answer:
+                    return
+                answers.append(answer)
+                if len(answers) == 2000:
+                    begun.set()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        assert begun.wait(20)
+        # Those that connect, and those that are there already and ask now and then.
+        there = running.connect()
+        for _ in range(20):
+            assert running.request("POST", "/invocations", b"7")[2] == b"17"
+            there.sendall(one)
+            assert there.recv(65536).endswith(b"\r\n\r\n15")
+        answered = len(answers)
+        while len(answers) < answered + 2000:
+            assert asking.is_alive()
+            time.sleep(0.001)
+        assert all(answer.endswith(b"\r\n\r\n15") for answer in answers)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(20) == 0
+    finally:
+        enough.set()
+        asking.join(20)
+        running.process.kill()
+        busy.close()
+    assert not Path(running.path).exists()
