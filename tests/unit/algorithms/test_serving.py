@@ -22,6 +22,11 @@ SERVE = (
     "from sagebrush.algorithms.serving import serve_main;"
     "sys.exit(serve_main('trivial', Path(sys.argv[1]), socket_path=sys.argv[2]))"
 )
+# A server that looks for the next request of who asks alone, until somebody else comes.
+PATIENT = (
+    "import sagebrush.algorithms.lookout as l;"
+    "l._LOOK_S = l._LONGEST_PAUSE_S = 300.0; l.processors = lambda: 2;"
+)
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -36,10 +41,12 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Server:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, before: str = "") -> None:
         self.path = str(root / "model.sock")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(root), self.path], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", before + SERVE, str(root), self.path],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         while self.process.poll() is None:
             with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
@@ -238,3 +245,29 @@ def test_a_client_that_asks_in_quick_succession_keeps_nobody_out(tmp_path):
         running.process.kill()
         busy.close()
     assert not Path(running.path).exists()
+
+
+def test_who_is_looked_for_keeps_nobody_out(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "sum.json").write_text('{"total": 10}')
+    running = Server(tmp_path, PATIENT)
+    try:
+        one = b"POST /invocations HTTP/1.1\r\nContent-Length: 1\r\n\r\n5"
+        alone, there = running.connect(), running.connect()
+
+        def ask(client, times):
+            for _ in range(times):
+                client.sendall(one)
+                assert client.recv(65536).endswith(b"\r\n\r\n15")
+
+        ask(alone, 40)
+        ask(there, 1)
+        ask(alone, 40)
+        assert running.request("POST", "/invocations", b"7")[2] == b"17"
+        ask(alone, 40)
+        alone.close()
+        ask(there, 40)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(20) == 0
+    finally:
+        running.process.kill()

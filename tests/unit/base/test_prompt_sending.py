@@ -101,6 +101,19 @@ def test_what_is_sent_overtakes_nothing_that_waits(play: Callable[[Story], None]
     play(story)
 
 
+def test_room_in_the_socket_is_for_what_waits(play: Callable[[Story], None]) -> None:
+    async def story(scene: Scene) -> None:
+        scene.transport.write(LARGE)
+        assert scene.transport.get_write_buffer_size() > 0
+        # Nobody has told the transport of it yet.
+        received = scene.far.recv(1 << 16)
+        scene.sender.send(b"second")
+        whole = LARGE + b"second"
+        assert received + await scene.read(len(whole) - len(received)) == whole
+
+    play(story)
+
+
 def test_short_messages_of_both_ways_keep_their_order(play: Callable[[Story], None]) -> None:
     async def story(scene: Scene) -> None:
         expected = b""
