@@ -350,8 +350,9 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self, close: bool) -> None:
         """Close, or begin with the next request if it is here already."""
-        self._busy = False
         self._task = None
+        # Busy until the next one is begun: what arrives meanwhile must not overtake it.
+        self._busy = bool(self._waiting)
         if close or self._closing:
             self._closing = True
             self.transport.close()

@@ -8,8 +8,9 @@ from typing import NamedTuple
 _LINE_END = b"\r\n"
 _END_OF_HEAD = b"\r\n\r\n"
 _LONGEST_HEAD_BYTES = 8192
-# What the rest of a line may be, and that of the line with the body's length.
-_ANYTHING = rb"[\t -~\x80-\xff]*+"
+# What the rest of a line may be, and that of the line with the body's length. A signature that says
+# how the body is streamed changes what the body is.
+_ANYTHING = rb"(?![ \t]*(?i:streaming))[\t -~\x80-\xff]*+"
 _NUMBER = rb" *+([0-9]{1,9})"
 _LENGTH = b"content-length:"
 _CREDENTIAL = b"authorization:"

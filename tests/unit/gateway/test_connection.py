@@ -175,6 +175,22 @@ def test_what_comes_meanwhile_waits_its_turn(play: Callable[[Story], None]) -> N
     play(story)
 
 
+def test_a_request_does_not_overtake_one_that_waits(play: Callable[[Story], None]) -> None:
+    async def story(application: Taking, client: Client) -> None:
+        client.writer.write(request_of(b"one"))
+        await until(lambda: len(application.taken) == 1)
+        connection = application.connections[0]
+        connection.data_received(request_of(b"two", "/b"))
+        application.deliver()
+        connection.data_received(request_of(b"three", "/c"))
+        assert await client.answer() == b"taken one"
+        assert await client.answer() == b"parsed two"
+        assert await client.answer() == b"parsed three"
+        await until(lambda: connection.idle)
+
+    play(story)
+
+
 def test_half_a_request_that_comes_meanwhile_is_completed_by_the_parser(
     play: Callable[[Story], None],
 ) -> None:

@@ -280,3 +280,12 @@ def test_what_is_before_a_request_is_no_part_of_it() -> None:
     pattern = HeadPattern.of(message())
     assert pattern is not None
     assert body_behind(re.compile(pattern.expression), b"x" + message()) is None
+
+
+@pytest.mark.parametrize("value", [" STREAMING-UNSIGNED-PAYLOAD-TRAILER", "\tstreaming-x"])
+def test_a_body_in_chunks_is_not_that_of_a_pattern_seen_before(value: str) -> None:
+    pattern = HeadPattern.of(message("x-amz-content-sha256: 0"))
+    assert pattern is not None
+    expression = re.compile(pattern.expression)
+    assert body_behind(expression, message("x-amz-content-sha256: UNSIGNED-PAYLOAD")) is not None
+    assert body_behind(expression, message(f"x-amz-content-sha256:{value}")) is None

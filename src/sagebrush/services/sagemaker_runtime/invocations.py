@@ -73,8 +73,10 @@ def begin_invoke_endpoint(context: Context, request: dict[str, Any], respond: Re
         if not isinstance(outcome, Answer) or not 200 <= outcome.status < 300:
             go_on(outcome)
             return
-        count(context, name, variant, outcome.status, started)
-        respond(_told(outcome, variant))
+        try:
+            count(context, name, variant, outcome.status, started)
+        finally:
+            respond(_told(outcome, variant))
 
     served: Served = variant.traits
     if not (served.prompt and instance.sole.ask(exchange.message, TIMEOUT_S, answered)):

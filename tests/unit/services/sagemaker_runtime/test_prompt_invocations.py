@@ -148,6 +148,19 @@ def test_a_good_answer_is_told_at_once_and_counted_once(handlers: Any, fleet: Pr
     assert counted["ConcurrentRequestsPerModel Sum"] == 0.5
 
 
+def test_an_answer_that_cannot_be_counted_is_told(
+    handlers: Any, fleet: PromptFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: object) -> None:
+        raise OSError("no counting today")
+
+    monkeypatch.setattr(invocations, "count", fails)
+    invocation = Invocation(handlers)
+    with pytest.raises(OSError, match="no counting today"):
+        settle(fleet, OK)
+    assert invocation.result["Body"] == b"0.5\n"
+
+
 def test_it_asks_and_tells_what_the_long_way_does(handlers: Any, fleet: PromptFleet) -> None:
     members = {
         "Body": b"1,2\n\x00",
