@@ -1,9 +1,12 @@
-"""Sending at once, instead of at the end of the event loop's turn."""
+"""Sending at once, not at the end of the event loop's turn, and reading before the next one."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
+
+_READ_BYTES = 1 << 16
 
 
 class PromptSender:
@@ -32,3 +35,23 @@ class PromptSender:
                 sent = 0
         if sent < len(message):
             transport.write(message[sent:] if sent else message)
+
+    def look(self, limit_s: float) -> bytes:
+        """Return what has come for the transport by then, as soon as something has; else nothing.
+
+        What it returns the transport's protocol is not given. The end of the connection is left to
+        the transport.
+        """
+        if self._descriptor < 0 or self._transport.is_closing():
+            return b""
+        until = time.perf_counter() + limit_s
+        while True:
+            try:
+                return os.read(self._descriptor, _READ_BYTES)
+            except BlockingIOError:
+                if time.perf_counter() > until:
+                    return b""
+                # Who is to answer may need this processor.
+                os.sched_yield()
+            except OSError:
+                return b""

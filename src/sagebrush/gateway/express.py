@@ -117,17 +117,7 @@ class Express:
             return False
         connection.plan = plan
         connection.strange_requests = 0
-        connection.engage()
-        self._under_way += 1
-        try:
-            begun = self._begin(plan, connection, body)
-        except Exception:  # noqa: BLE001 - the boundary: the log has it, and the long way an answer
-            _log.exception("a request could not be begun")
-            begun = False
-        if not begun:
-            self._under_way -= 1
-            connection.release()
-        return begun
+        return self._begin(plan, connection, body)
 
     def ended(self) -> bool:
         """Take note of a result; whether no other request is under way."""
@@ -139,7 +129,17 @@ class Express:
         parameters = plan.parameters.copy()
         parameters[plan.payload] = body
         answering = _Answering(self, plan, connection, context)
-        return plan.handler(context, parameters, answering.respond)
+        connection.engage()
+        self._under_way += 1
+        try:
+            begun = plan.handler(context, parameters, answering.respond)
+        except Exception:  # noqa: BLE001 - the boundary: the log has it, and the long way an answer
+            _log.exception("a request failed that was taken")
+            begun = answering.responded
+        if not begun:
+            self._under_way -= 1
+            connection.release()
+        return begun
 
     def _found(self, connection: Connection, data: bytes) -> Plan | None:
         pattern = HeadPattern.of(data)
@@ -203,12 +203,13 @@ class Express:
 class _Answering:
     """A request under way; its prompt handler calls `respond` once."""
 
-    __slots__ = ("_connection", "_context", "_express", "_plan")
+    __slots__ = ("_connection", "_context", "_express", "_plan", "responded")
 
     def __init__(
         self, express: Express, plan: Plan, connection: Connection, context: Context
     ) -> None:
         self._express = express
+        self.responded = False
         self._plan = plan
         self._connection = connection
         self._context = context
@@ -217,6 +218,7 @@ class _Answering:
         """Deliver a result, or what an awaitable will give; never raises."""
         context, plan = self._context, self._plan
         alone = self._express.ended()
+        self.responded = True
         if not isinstance(result, dict):
             self._connection.deliver_later(concluded(plan.routed, context, result))
             return

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast, overload
+from typing import ClassVar, NamedTuple, cast, overload
 
 import httptools
 
@@ -27,6 +27,10 @@ from sagebrush.engines.fleets.streaming import StreamedAnswer
 
 _MAXIMUM_IDLE = 256
 _TIMER_RESOLUTION_S = 0.002
+# How long an answer is looked for, and for how many requests none is after one that took longer.
+_LOOK_S = 50e-6
+_SHORTEST_PAUSE = 4
+_LONGEST_PAUSE = 512
 _FIRST_FINAL_STATUS = 200
 _BODILESS = frozenset({204, 304})
 _MAXIMUM_ADDRESS_BYTES = 107
@@ -80,6 +84,9 @@ class Channel(asyncio.Protocol):
         self._deadline = 0.0
         self._timeout_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0
+        self._unlooked = 0
+        self._pause = _SHORTEST_PAUSE
         self.reusable = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -177,7 +184,8 @@ class Channel(asyncio.Protocol):
     def ask(self, message: Message, timeout_s: float, done: Done, *, at_once: bool = False) -> None:
         """Send a whole request over an open connection; `done` gets the answer or the error.
 
-        `at_once` sends it now, not together with others at the end of the event loop's turn.
+        `at_once` sends it now, not together with others at the end of the event loop's turn, and
+        may call `done` before it returns.
         That is a ServerLostError when the connection ends first, and a ServerTimeoutError when
         there is no answer within `timeout_s`.
         """
@@ -192,8 +200,26 @@ class Channel(asyncio.Protocol):
             self._transport.writelines(message)
         elif at_once:
             self._sender.send(message)
+            self._look_for_answer()
         else:
             self._transport.write(message)
+
+    def _look_for_answer(self) -> None:
+        """Look for the answer for a moment: many come sooner than one would fall asleep and wake.
+
+        After one that did not, the next answers are waited for as any others: the more of them,
+        the more in succession did not.
+        """
+        if self._unlooked:
+            self._unlooked -= 1
+            return
+        data = self._sender.look(_LOOK_S)
+        if data:
+            self._pause = _SHORTEST_PAUSE
+            self.data_received(data)
+        else:
+            self._unlooked = self._pause
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
     async def request(self, message: Message, timeout_s: float) -> Answer:
         """Send a whole request and return the answer.
@@ -240,9 +266,10 @@ class Channel(asyncio.Protocol):
         """
         self._timeout_s = timeout_s
         self._deadline = deadline = self._loop.time() + timeout_s
-        if self._timer is not None and self._timer.when() > deadline:
+        if self._timer is not None and self._timer_s != timeout_s:
             self._forget_timer()
         if self._timer is None:
+            self._timer_s = timeout_s
             self._timer = self._loop.call_at(deadline, self._expire)
 
     def _resolve(self) -> None:
@@ -285,6 +312,9 @@ def _resolve(answer: asyncio.Future[Answer], outcome: Outcome) -> None:
 class ChannelPool:
     """The connections to one model server."""
 
+    # Of how many requests `done` is still to be called, in all pools.
+    under_way: ClassVar[int] = 0
+
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._folder = -1
@@ -315,8 +345,9 @@ class ChannelPool:
             channel = self._idle.pop()
             if channel.is_open:
                 # Who is alone is not kept waiting for the end of the loop's turn.
-                alone = not self.outstanding
+                alone = not (self.outstanding or ChannelPool.under_way)
                 self.outstanding += 1
+                ChannelPool.under_way += 1
                 settled = functools.partial(self._settled, channel, done)
                 channel.ask(message, timeout_s, settled, at_once=alone)
                 return True
@@ -324,6 +355,7 @@ class ChannelPool:
 
     def _settled(self, channel: Channel, done: Done, outcome: Outcome) -> None:
         self.outstanding -= 1
+        ChannelPool.under_way -= 1
         self._give(channel)
         done(outcome)
 

@@ -49,7 +49,7 @@ def begin_invoke_endpoint(context: Context, request: dict[str, Any], respond: Re
 
     What turns out to be more than one model server's answer goes on as any other invocation.
     """
-    if not request.keys() <= _PROMPT_MEMBERS:
+    if not _PROMPT_MEMBERS.issuperset(request):
         return False
     name, fleets = request["EndpointName"], context.platform.fleets
     address = f"{context.account}/{context.region}/{name}"

@@ -79,14 +79,19 @@ class _Sums:
         self, status: int, model_s: float, total_s: float, instances: int, concurrent: int
     ) -> None:
         """Add what an `Outcome` has."""
-        numbers, share = self._numbers, 1.0 / (instances or 1)
-        _add(numbers, _SHARES, share)
-        _add(numbers, _MODEL, model_s * _MICROSECONDS)
-        _add(numbers, _OVERHEAD, max(0.0, total_s - model_s) * _MICROSECONDS)
+        numbers = self._numbers
+        share = 1.0 / instances if instances > 1 else 1.0
+        overhead_s = total_s - model_s if total_s > model_s else 0.0
+        values: tuple[float, ...] = (share, model_s * _MICROSECONDS, overhead_s * _MICROSECONDS)
         if concurrent:
             numbers[_CONCURRENT_COUNT] += 1.0
-            _add(numbers, _CONCURRENT, concurrent)
-            _add(numbers, _CONCURRENT_PER_COPY, concurrent * share)
+            values = (*values, concurrent, concurrent * share)
+        for at, value in zip(_VALUES, values, strict=False):
+            numbers[at] += value
+            if value < numbers[at + 1]:
+                numbers[at + 1] = value
+            if value > numbers[at + 2]:
+                numbers[at + 2] = value
         if not 200 <= status < 300:
             numbers[_ERRORS] += 1.0
             numbers[_ERRORS_4XX] += 400 <= status < 500
@@ -154,14 +159,6 @@ class _Sums:
         return StatisticSet(numbers[count_at], numbers[at], numbers[at + 1], numbers[at + 2])
 
 
-def _add(numbers: Numbers, at: int, value: float) -> None:
-    numbers[at] += value
-    if value < numbers[at + 1]:
-        numbers[at + 1] = value
-    if value > numbers[at + 2]:
-        numbers[at + 2] = value
-
-
 def _ones(errors: float, count: float) -> StatisticSet:
     """Return the statistics of `count` values, `errors` of them 1 and the rest 0."""
     return StatisticSet(count, errors, float(errors == count), float(errors > 0))
@@ -181,8 +178,8 @@ class RequestMetrics:
         """Add one invocation that began at `now` (epoch seconds)."""
         self._sums_of(place, int(now // 60) * 60).add(*outcome)
 
-    def count_for(self, context: Context, name: str, variant: Variant, outcome: Outcome) -> None:
-        """Add one invocation of a variant of the endpoint `name`."""
+    def sums_for(self, context: Context, name: str, variant: Variant) -> _Sums:
+        """Return what invocations of a variant of the endpoint `name` are added to now."""
         begin, sums = self._latest.get(variant, _NEVER)
         if sums is None or not begin <= context.now < begin + _MINUTE_S:
             served: Served = variant.traits
@@ -192,7 +189,7 @@ class RequestMetrics:
             minute = int(context.now // _MINUTE_S) * _MINUTE_S
             sums = self._sums_of(place, minute)
             self._latest[variant] = minute, sums
-        sums.add(*outcome)
+        return sums
 
     def _sums_of(self, place: Place, minute: int) -> _Sums:
         sums = self._sums.get((place, minute))
@@ -228,10 +225,9 @@ def count(context: Context, name: str, variant: Variant, status: int, started: f
     ended = time.perf_counter()
     # This one is over by now.
     concurrent = variant.outstanding + 1
-    outcome = Outcome(
+    metrics_of(context.platform).sums_for(context, name, variant).add(
         status, ended - started, ended - context.began, variant.healthy_count, concurrent
     )
-    metrics_of(context.platform).count_for(context, name, variant, outcome)
 
 
 async def start(platform: Platform) -> None:
