@@ -1,4 +1,4 @@
-"""What is sent at once arrives whole and in order, whatever the socket takes."""
+"""What is sent at once arrives whole and in order; what is read at once nobody else gets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ Story = Callable[["Scene"], Awaitable[None]]
 
 
 class Writer(asyncio.Protocol):
-    """Takes note of how its connection ended."""
+    """Takes note of what it is given first, and how its connection ended."""
 
     def __init__(self) -> None:
-        self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.received: asyncio.Future[bytes] = loop.create_future()
+        self.lost: asyncio.Future[Exception | None] = loop.create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self.received.set_result(data)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost.set_result(error)
@@ -154,3 +159,40 @@ def test_what_has_to_be_encrypted_goes_through_the_transport() -> None:
 
     PromptSender(Encrypting(), secure=True).send(b"secret")
     assert written == [b"secret"]
+
+
+def test_what_has_come_is_read_before_the_transport_does(play: Callable[[Story], None]) -> None:
+    async def story(scene: Scene) -> None:
+        scene.far.send(b"an answer")
+        assert scene.sender.look(LIMIT_S) == b"an answer"
+        scene.far.send(b"the transport's")
+        assert await scene.protocol.received == b"the transport's"
+
+    play(story)
+
+
+def test_what_does_not_come_is_not_waited_for(play: Callable[[Story], None]) -> None:
+    async def story(scene: Scene) -> None:
+        assert scene.sender.look(1e-4) == b""
+        scene.far.send(b"late")
+        assert await scene.protocol.received == b"late"
+
+    play(story)
+
+
+def test_the_end_of_a_connection_is_the_transports(play: Callable[[Story], None]) -> None:
+    async def story(scene: Scene) -> None:
+        scene.far.close()
+        assert scene.sender.look(LIMIT_S) == b""
+        assert await scene.protocol.lost is None
+
+    play(story)
+
+
+def test_a_closing_transport_is_not_read(play: Callable[[Story], None]) -> None:
+    async def story(scene: Scene) -> None:
+        scene.far.send(b"too late")
+        scene.transport.close()
+        assert scene.sender.look(LIMIT_S) == b""
+
+    play(story)

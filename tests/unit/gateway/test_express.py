@@ -316,6 +316,20 @@ def test_a_handler_that_fails_leaves_the_request_to_the_long_way(
     assert "a defect" in caplog.text
 
 
+def test_a_handler_that_fails_after_its_answer_is_not_asked_again(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_context: Context, _request: dict[str, Any], respond: Respond) -> bool:
+        respond(dict(ANSWER))
+        raise ValueError("a defect")
+
+    scene.handle = fails
+    connection = Connection()
+    assert scene.take(connection, message())
+    assert (connection.busy, len(connection.written), scene.under_way) == (False, 1, 0)
+    assert "a defect" in caplog.text
+
+
 async def _result(outcome: Exception | dict[str, Any]) -> dict[str, Any]:
     await asyncio.sleep(0)
     if isinstance(outcome, Exception):
