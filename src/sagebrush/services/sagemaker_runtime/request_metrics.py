@@ -176,7 +176,7 @@ class RequestMetrics:
 
     def count(self, place: Place, now: float, outcome: Outcome) -> None:
         """Add one invocation that began at `now` (epoch seconds)."""
-        self._sums_of(place, int(now // 60) * 60).add(*outcome)
+        self._sums_of(place, int(now // _MINUTE_S) * _MINUTE_S).add(*outcome)
 
     def sums_for(self, context: Context, name: str, variant: Variant) -> _Sums:
         """Return what invocations of a variant of the endpoint `name` are added to now."""
