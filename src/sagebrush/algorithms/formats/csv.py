@@ -12,6 +12,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats.arrow_stream import arrow_stream
 from sagebrush.algorithms.formats.lines import BLOCK_BYTES, count_lines, read_line_blocks
 from sagebrush.algorithms.threads import available_threads
 
@@ -165,7 +166,7 @@ class _BlockParser:
         pa.set_cpu_count(available_threads())
         names = [str(index) for index in range(self.columns)]
         return pa.csv.read_csv(
-            pa.BufferReader(block),
+            arrow_stream(block),
             read_options=pa.csv.ReadOptions(column_names=names, block_size=len(block) + 1),
             parse_options=pa.csv.ParseOptions(delimiter=self.delimiter),
             convert_options=pa.csv.ConvertOptions(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sagebrush.algorithms.errors import ClientError
+from sagebrush.algorithms.formats.arrow_stream import arrow_stream
 from sagebrush.algorithms.formats.batch import Batch
 from sagebrush.algorithms.formats.lines import count_lines, read_line_blocks
 
@@ -80,7 +81,7 @@ def _tokens(block: bytes) -> _Tokens:
 
 def _numbers(separated: bytes) -> NDArray[np.float64]:
     table = pa.csv.read_csv(
-        pa.BufferReader(separated),
+        arrow_stream(separated),
         read_options=pa.csv.ReadOptions(
             column_names=["n"], block_size=len(separated) + 1, use_threads=False
         ),

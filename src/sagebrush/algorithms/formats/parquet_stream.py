@@ -28,15 +28,16 @@ def read_parquet_stream_blocks(stream: BinaryIO, name: str) -> Iterator[NDArray[
     Takes as much room in the temporary folder as the stream is long. ClientError names ``name``
     and, counting from 1, the file that cannot be read.
     """
-    with tempfile.TemporaryFile() as spool:
+    with tempfile.NamedTemporaryFile() as spool:
         shutil.copyfileobj(stream, spool, _COPY_BYTES)
         if spool.tell() == 0:
             return
         spool.flush()
-        # Left to the collector: blocks that a caller still holds keep the mapping alive.
-        mapped = mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
-    whole = pa.py_buffer(mapped)
-    for number, (start, stop) in enumerate(parquet_files(mapped, name), 1):
+        # Arrow's own mapping: see `arrow_stream` for what its threads do with Python's memory.
+        whole = pa.memory_map(spool.name).read_buffer()
+        with mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            files = parquet_files(mapped, name)
+    for number, (start, stop) in enumerate(files, 1):
         part = pa.BufferReader(whole.slice(start, stop - start))
         yield from read_parquet_blocks(part, f"file {number} of {name}")
 

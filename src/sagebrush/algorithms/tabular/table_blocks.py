@@ -76,12 +76,14 @@ def _arrow_columns(text: bytes, columns: int, categorical: Sequence[int]) -> lis
     import pyarrow as pa
     import pyarrow.csv
 
+    from sagebrush.algorithms.formats.arrow_stream import arrow_stream
+
     names = [str(place) for place in range(columns)]
     words = {str(place) for place in categorical}
     coded = pa.dictionary(pa.int32(), pa.string())
     try:
         table = pa.csv.read_csv(
-            pa.BufferReader(text),
+            arrow_stream(text),
             # Blocks are parsed at the same time, columns are not.
             read_options=pa.csv.ReadOptions(
                 column_names=names, block_size=len(text) + 1, use_threads=False
