@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,66 +14,28 @@ import uvloop
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.unit.engines.fleets.conftest import ANSWER, Converse, play, serve_well, until
+from tests.unit.engines.fleets.conversations import (
+    CHUNKED,
+    PING,
+    said,
+    saying,
+    saying_again,
+    talk,
+)
 
 from sagebrush.engines.fleets import (
     Answer,
-    Outcome,
     ServerLostError,
     ServerTimeoutError,
     compose,
 )
-from sagebrush.engines.fleets.channel import Channel, ChannelPool
+from sagebrush.engines.fleets.channel import ChannelPool
 from sagebrush.engines.fleets.errors import NobodyListensError
-
-PING = compose("GET", "/ping", ())
-
-
-def talk(folder: Path, converse: Converse, story: Callable[[ChannelPool], Awaitable[Any]]) -> Any:
-    """Run `story` with a pool of connections to a server that does `converse` on each."""
-
-    async def scene() -> Any:
-        path = folder / "model.sock"
-        connections: list[asyncio.StreamWriter] = []
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            connections.append(writer)
-            await converse(reader, writer)
-
-        listener = await asyncio.start_unix_server(serve, path)
-        pool = ChannelPool(path)
-        try:
-            return await story(pool)
-        finally:
-            pool.close()
-            assert pool.outstanding == 0
-            listener.close()
-            for connection in connections:
-                connection.close()
-            path.unlink()
-
-    return play(scene())
-
-
-def saying(*pieces: bytes, close: bool = False) -> Converse:
-    """A server that sends these pieces, apart, for the first request and then nothing."""
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        for piece in pieces:
-            writer.write(piece)
-            await asyncio.sleep(0)
-        if close:
-            writer.close()
-
-    return converse
 
 
 def ask(folder: Path, converse: Converse, timeout_s: float = 10.0) -> Answer:
     answer: Answer = talk(folder, converse, lambda pool: pool.request(PING, timeout_s))
     return answer
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -396,25 +357,6 @@ def test_every_request_of_a_connection_has_its_own_time(folder: Path) -> None:
     talk(folder, converse, story)
 
 
-def saying_again(answers: list[list[bytes]]) -> Converse:
-    """A server that answers the requests of a connection one after the other, in these pieces."""
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for pieces in answers:
-            await reader.readuntil(b"\r\n\r\n")
-            for piece in pieces:
-                writer.write(piece)
-                await asyncio.sleep(0)
-        await reader.read()
-
-    return converse
-
-
-def said(body: bytes, *headers: bytes, status: int = 200) -> bytes:
-    lines = [b"HTTP/1.1 %d Said" % status, *headers, b"Content-Length: %d" % len(body)]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     bodies=st.lists(st.sampled_from([b"", b"one", b"two", b"\r\n\r\n", b"longer"]), min_size=2),
@@ -480,192 +422,3 @@ def test_a_known_head_that_nobody_asked_for_ends_the_connection(folder: Path) ->
 
     assert talk(folder, converse, story) == b"ok"
     assert connections == 2
-
-
-class Told:
-    """Remembers what became of requests."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-
-    def __call__(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
-
-    async def one(self) -> Outcome:
-        """Return the only outcome, a while after it came."""
-        await until(lambda: bool(self.outcomes))
-        await asyncio.sleep(0.01)
-        (outcome,) = self.outcomes
-        return outcome
-
-
-async def _channel(folder: Path) -> Channel:
-    loop = asyncio.get_running_loop()
-    _, channel = await loop.create_unix_connection(Channel, str(folder / "model.sock"))
-    return channel
-
-
-def tell(folder: Path, converse: Converse, timeout_s: float = 10.0) -> Outcome:
-    """Return what a channel's `done` is called with."""
-
-    async def story(_pool: ChannelPool) -> Outcome:
-        channel, told = await _channel(folder), Told()
-        channel.ask(PING, timeout_s, told)
-        outcome = await told.one()
-        channel.close()
-        await asyncio.sleep(0)
-        assert told.outcomes == [outcome]
-        return outcome
-
-    outcome: Outcome = talk(folder, converse, story)
-    return outcome
-
-
-def test_whoever_asks_is_told_the_answer_once(folder: Path) -> None:
-    outcome = tell(folder, saying(ANSWER))
-    assert isinstance(outcome, Answer)
-    assert outcome.body == b"ok"
-
-
-def test_whoever_asks_is_told_once_that_the_server_is_lost(folder: Path) -> None:
-    outcome = tell(folder, saying(ANSWER[:-1], close=True))
-    assert isinstance(outcome, ServerLostError)
-    assert not isinstance(outcome, NobodyListensError)
-
-
-def test_whoever_asks_is_told_once_of_nonsense(folder: Path) -> None:
-    assert isinstance(tell(folder, saying(b"nonsense\r\n\r\n", close=True)), ServerLostError)
-
-
-def test_whoever_asks_is_told_once_that_time_is_up(folder: Path) -> None:
-    outcome = tell(folder, saying(ANSWER[:-1]), timeout_s=0.02)
-    assert isinstance(outcome, ServerTimeoutError)
-
-
-@pytest.mark.parametrize("at_once", [False, True])
-@pytest.mark.parametrize("first", [ANSWER, CHUNKED])
-def test_whoever_is_told_may_ask_again_at_once(folder: Path, first: bytes, at_once: bool) -> None:
-    answers = [[first], [said(b"two")], [said(b"two")], [CHUNKED[:-9], CHUNKED[-9:]]]
-
-    async def story(_pool: ChannelPool) -> list[bytes]:
-        channel = await _channel(folder)
-        bodies: list[bytes] = []
-
-        def done(outcome: Outcome) -> None:
-            assert isinstance(outcome, Answer)
-            bodies.append(outcome.body)
-            if len(bodies) < len(answers):
-                channel.ask(PING, 10.0, done, at_once=at_once)
-
-        channel.ask(PING, 10.0, done, at_once=at_once)
-        await until(lambda: len(bodies) == len(answers))
-        channel.close()
-        return bodies
-
-    bodies = talk(folder, saying_again(answers), story)
-    assert bodies == [b"ok" if first == ANSWER else b"abcde", b"two", b"two", b"abcde"]
-
-
-def test_a_second_answer_to_one_request_is_not_the_next_ones(folder: Path) -> None:
-    answers = [[ANSWER + said(b"nobody's")], [said(b"two")]]
-
-    async def story(_pool: ChannelPool) -> Outcome:
-        channel, told = await _channel(folder), Told()
-        channel.ask(PING, 10.0, lambda _: channel.ask(PING, 10.0, told))
-        return await told.one()
-
-    assert isinstance(talk(folder, saying_again(answers), story), ServerLostError)
-
-
-def test_a_pool_asks_over_what_is_idle_only(folder: Path) -> None:
-    async def story(pool: ChannelPool) -> None:
-        told = Told()
-        assert not pool.ask(PING, 10.0, told)
-        assert pool.outstanding == 0
-        await pool.request(PING, 10.0)
-        for _ in range(3):
-            assert pool.ask(PING, 10.0, told)
-            assert pool.outstanding == 1
-            # The only connection is taken.
-            assert not pool.ask(PING, 10.0, told)
-            assert pool.outstanding == 1
-            assert isinstance(await told.one(), Answer)
-            assert pool.outstanding == 0
-            told.outcomes.clear()
-
-    talk(folder, serve_well, story)
-
-
-def test_a_pool_has_the_connection_back_when_it_tells(folder: Path) -> None:
-    async def story(pool: ChannelPool) -> None:
-        await pool.request(PING, 10.0)
-        seen: list[tuple[int, bool]] = []
-        told = Told()
-
-        def done(_outcome: Outcome) -> None:
-            seen.append((pool.outstanding, pool.ask(PING, 10.0, told)))
-
-        assert pool.ask(PING, 10.0, done)
-        assert isinstance(await told.one(), Answer)
-        assert seen == [(0, True)]
-
-    talk(folder, serve_well, story)
-
-
-def test_a_pool_does_not_keep_a_connection_that_was_lost(folder: Path) -> None:
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(ANSWER)
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(ANSWER[:-1])
-        writer.close()
-
-    async def story(pool: ChannelPool) -> None:
-        await pool.request(PING, 10.0)
-        told = Told()
-        assert pool.ask(PING, 10.0, told)
-        assert isinstance(await told.one(), ServerLostError)
-        assert pool.outstanding == 0
-        assert not pool.ask(PING, 10.0, told)
-
-    talk(folder, converse, story)
-
-
-def test_a_pool_passes_over_connections_that_have_ended(folder: Path) -> None:
-    writers: list[asyncio.StreamWriter] = []
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        await serve_well(reader, writer)
-
-    async def story(pool: ChannelPool) -> None:
-        await asyncio.gather(*(pool.request(PING, 10.0) for _ in range(2)))
-        writers[0].transport.abort()
-        await asyncio.sleep(0.02)
-        told = Told()
-        assert pool.ask(PING, 10.0, told)
-        assert not pool.ask(PING, 10.0, told)
-        assert isinstance(await told.one(), Answer)
-
-    talk(folder, converse, story)
-
-
-def test_a_late_answer_to_whom_was_told_already_is_nobodys(folder: Path) -> None:
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(ANSWER)
-        await reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(0.04)
-        writer.write(ANSWER)
-        await reader.read()
-
-    async def story(pool: ChannelPool) -> None:
-        await pool.request(PING, 10.0)
-        told = Told()
-        assert pool.ask(PING, 0.02, told)
-        assert isinstance(await told.one(), ServerTimeoutError)
-        await asyncio.sleep(0.05)
-        assert len(told.outcomes) == 1
-        assert not pool.ask(PING, 10.0, told)
-
-    talk(folder, converse, story)
