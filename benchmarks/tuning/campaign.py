@@ -17,9 +17,11 @@ from benchmarks import peers
 from benchmarks.tuning.contenders import CONTENDERS, OURS, contender
 from benchmarks.tuning.halving import HYPERBAND, SCHEDULERS
 from benchmarks.tuning.race import PROBLEMS
+from benchmarks.tuning.shortcuts import CONTENDERS as CONTENDERS_WITH_SHORTCUTS
+from benchmarks.tuning.shortcuts.comparison import PROBLEM_NAMES
 from benchmarks.tuning.timing import OBSERVATIONS
 
-RACE, HALVING, TIMING = "race", "halving", "timing"
+RACE, HALVING, TIMING, BOTH_WAYS = "race", "halving", "timing", "both ways"
 _FOLDER = peers.ROOT / "benchmarks" / "tuning"
 _LIBRARY = peers.ROOT / "src" / "sagebrush" / "tuning"
 _BAYESIAN = (
@@ -190,6 +192,34 @@ def measure(plan: Plan, store: Store) -> None:
     finally:
         for worker in workers.values():
             worker.close()
+
+
+def check_shortcuts() -> bool:
+    """Race with and without each shortcut, saying what came out; False where they differ."""
+    worker = Worker(contender(CONTENDERS_WITH_SHORTCUTS[0]).environment)
+    agreed = True
+    try:
+        for name in CONTENDERS_WITH_SHORTCUTS:
+            for problem in PROBLEM_NAMES:
+                for at_once in (1, 4):
+                    asked = Measurement(BOTH_WAYS, name, 0, problem, at_once)
+                    found = worker.ask(asked)
+                    agreed &= found.get("same", False)
+                    print(
+                        f"   {name}, {problem}, {at_once} at once: {_both_ways(found)}", flush=True
+                    )
+    finally:
+        worker.close()
+    return agreed
+
+
+def _both_ways(found: Figure) -> str:
+    if "error" in found:
+        return f"FAILED: {found['error'].strip().splitlines()[-1][:200]}"
+    if not found["shortcut"]:
+        return "no shortcut for the versions installed"
+    own, short = found["seconds"]
+    return f"{'the same' if found['same'] else 'DIFFERENT'}, {own:.1f} s and {short:.1f} s"
 
 
 def _described(measurement: Measurement, figure: Figure) -> str:
