@@ -5,7 +5,7 @@ Branin, Hartmann, Ackley and Rosenbrock, some with noise or in mixed spaces, and
 XGBoost and Linear Learner on scikit-learn's data sets. What counts is the regret after 20, 50 and
 100 evaluations. Hyperband is compared with training everything to the end at the same cost, and the
 time of a suggestion is measured. What has been measured is kept until the code changes, so that an
-interrupted run goes on where it was.
+interrupted run goes on where it was. Races of rivals that lie in the repository are not run again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from benchmarks.tuning import rivals
 from benchmarks.tuning.campaign import Plan, Store, check_shortcuts, measure
 from benchmarks.tuning.judgement import MISS, judge
 from benchmarks.tuning.page import page, tables, text
@@ -30,6 +31,7 @@ _EXAMPLES = """examples:
   python -m benchmarks.tuning --against "Optuna GP"       ours and one peer only
   python -m benchmarks.tuning --seeds 5 --at-once 1,2,10  fewer seeds, other parallelism
   python -m benchmarks.tuning --report                    tables and page again; no measuring
+  python -m benchmarks.tuning --afresh                    rivals' races that are kept, too
 
 results: a line for each measurement in FIGURES.jsonl, conclusions in FIGURES.json, plots in
 FIGURES.html. Stop it at any time; the same command goes on.
@@ -45,9 +47,13 @@ def main() -> int:
     plan = _plan(parsed)
     path = parsed.figures or Path("out/bench-tuning.jsonl")
     store = Store.open(path)
+    if not parsed.afresh:
+        store.figures = {**rivals.kept(), **store.figures}
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs\n")
     if not parsed.report:
         measure(plan, store)
+    if parsed.keep:
+        print(f"{rivals.keep(store)} races of rivals are kept in {rivals.FILE}\n")
     verdicts = judge(plan, store)
     for title, rows in tables(plan, store):
         print(text(title, rows))
@@ -84,6 +90,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--at-once", default="1,4", help="how many trials run at once (1,4)")
     parser.add_argument("--quick", action="store_true", help="two seeds, four problems")
     parser.add_argument("--report", action="store_true", help="do not measure, only show")
+    parser.add_argument(
+        "--afresh", action="store_true", help="measure the rivals' races in the repository, too"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="put the rivals' races into the repository in the end"
+    )
     parser.add_argument(
         "--check-shortcuts",
         action="store_true",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.tuning import campaign, judgement, problems
+from benchmarks.tuning import campaign, judgement, problems, rivals
 from benchmarks.tuning.campaign import RACE, Measurement, Plan, Store, source_of
 from benchmarks.tuning.contenders import OURS, RANDOM
 from benchmarks.tuning.page import page, tables
@@ -131,6 +132,32 @@ def test_figures_are_kept_and_go_stale_with_the_code(tmp_path, monkeypatch) -> N
     assert again.figure(measurement) is not None
     monkeypatch.setattr(campaign, "source_of", lambda _: "another")
     assert again.figure(measurement) is None
+
+
+def test_rivals_races_are_kept_value_by_value_and_ours_are_not(tmp_path) -> None:
+    plan, store = filled(tmp_path, {OURS: 0.4, RANDOM: 0.5})
+    falling = Measurement(RACE, RANDOM, 1, "Branin", 4)
+    values = [3.0, 3.0, 2.5, 1.0, 1.0, 1.0]
+    store.keep(falling, {"best": values, "source": source_of(falling)})
+    failed = Measurement(RACE, RANDOM, 2, "Branin", 4)
+    store.keep(failed, {"error": "no", "source": source_of(failed)})
+    assert rivals.keep(store, tmp_path / "kept.gz") == 9
+    again = rivals.kept(tmp_path / "kept.gz")
+    assert {key.split(" | ")[1] for key in again} == {RANDOM}
+    assert again[falling.key] == {"best": values, "source": source_of(falling)}
+    assert failed.key not in again
+    others = [each for each in plan.measurements() if each.contender == RANDOM and each.seed > 2]
+    assert all(again[each.key] == store.figures[each.key] for each in others if each.kind == RACE)
+
+
+def test_races_in_the_repository_are_true_of_the_code() -> None:
+    """Where races changed: measure the rivals again and keep them (--afresh --keep)."""
+    store = Store(Path(), rivals.kept())
+    known = Plan(seeds=store.last_seed).measurements()
+    found = [each for each in known if store.figure(each) is not None]
+    assert found
+    assert len(found) == len(store.figures)
+    assert OURS not in {each.contender for each in found}
 
 
 def test_figures_depend_on_everything_that_the_search_is_made_of() -> None:
