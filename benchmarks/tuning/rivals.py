@@ -1,6 +1,6 @@
-"""Races of rivals that lie in the repository, so that a change of ours is judged within an hour.
+"""Races of rivals that lie in the repository: a change of ours does not need them run again.
 
-They take many hours and do not depend on our code. Each has the digest of the files it depends on;
+They take hours and do not depend on our code. Each has the digest of the files it depends on;
 one that is stale counts as not measured.
 """
 
