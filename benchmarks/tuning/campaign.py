@@ -31,6 +31,7 @@ _BAYESIAN = (
     "gaussian_process",
     "maximisation",
     "outputs",
+    "preference",
     "slice_sampling",
     "spaces",
 )

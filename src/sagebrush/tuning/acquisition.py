@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 
 from sagebrush.tuning.gaussian_process import Floats, GaussianProcess
+from sagebrush.tuning.preference import Preference
 
 _HALF_LOG_TWO_PI = 0.5 * float(np.log(2.0 * np.pi))
 _HALF_LOG_HALF_PI = 0.5 * float(np.log(0.5 * np.pi))
@@ -31,11 +32,14 @@ class Acquisition:
     """The log expected improvement averaged over processes and over their versions of the data.
 
     The smallest posterior mean at the observations counts as the best so far, so that one lucky
-    noisy observation does not.
+    noisy observation does not. A ``preference`` is added to it.
     """
 
-    def __init__(self, processes: list[GaussianProcess]) -> None:
+    def __init__(
+        self, processes: list[GaussianProcess], preference: Preference | None = None
+    ) -> None:
         self._processes = processes
+        self._preference = preference
         self._bests = [process.fitted_means().min(axis=0) for process in processes]
 
     def __call__(self, points: Floats) -> Floats:
@@ -45,7 +49,8 @@ class Acquisition:
             mean, variance = process.predict(points)
             deviation = np.sqrt(variance)[:, None]
             values.append(np.log(deviation) + log_improvement((best - mean) / deviation))
-        return _log_mean(np.hstack(values))
+        promise = _log_mean(np.hstack(values))
+        return promise if self._preference is None else promise + self._preference(points)
 
     def with_gradients(self, points: Floats) -> tuple[Floats, Floats]:
         """Values (m,) and gradients (m, D) at (m, D) points."""
@@ -65,7 +70,10 @@ class Acquisition:
         joined = np.hstack(values)
         total = _log_mean(joined)
         shares = np.exp(joined - total[:, None]) / joined.shape[1]
-        return total, (shares[..., None] * np.concatenate(slopes, axis=1)).sum(axis=1)
+        slope = (shares[..., None] * np.concatenate(slopes, axis=1)).sum(axis=1)
+        if self._preference is None:
+            return total, slope
+        return total + self._preference(points), slope + self._preference.gradients(points)
 
 
 def _log_mean(logarithms: Floats) -> Floats:

@@ -21,6 +21,7 @@ from sagebrush.tuning.gaussian_process import (
 )
 from sagebrush.tuning.maximisation import maximise
 from sagebrush.tuning.outputs import standardised
+from sagebrush.tuning.preference import Preference, drawn_inwards
 from sagebrush.tuning.slice_sampling import slice_sampled
 from sagebrush.tuning.spaces import Configuration, Space, Value
 
@@ -33,6 +34,8 @@ _FIT_PERIOD = 4
 """Every so many suggestions the fit starts from scratch, too, in case it is caught in a corner."""
 _DRAW_PERIOD = 3
 _DRAWS, _UPDATES_PER_DRAW = 3, 8
+_UNBIASED_PERIOD = 6
+"""Every so many suggestions one goes where the process promises most, be it at the edge."""
 # What chains move by: about the deviations of log lengthscales, signal, noise and warps.
 _LENGTHSCALE_WIDTH, _SIGNAL_WIDTH, _NOISE_WIDTH, _WARP_WIDTH = 0.5, 0.5, 1.0, 0.3
 
@@ -109,7 +112,10 @@ class BayesianSearch:
             normals = rng.normal(size=(_FANTASIES, len(waiting)))
             processes = [process.conditioned(waiting, normals) for process in processes]
         centres = X[np.argsort(y, kind="stable")[:5]]
-        best = maximise(Acquisition(processes), encoding, centres, rng)
+        preference = None
+        if (len(observed) + len(pending) + 1) % _UNBIASED_PERIOD:
+            preference = Preference(~encoding.categorical, centres[0], len(observed))
+        best = maximise(Acquisition(processes, preference), encoding, centres, rng)
         taken = {tuple(row) for row in np.vstack([X, lost, waiting]).round(9).tolist()}
         for _, point in best:
             if tuple(point.round(9).tolist()) not in taken:
@@ -117,12 +123,13 @@ class BayesianSearch:
         return self._unseen(taken, rng)
 
     def _spread(self, index: int) -> Floats:
-        """The point of that number in a scrambled Sobol sequence."""
+        """The point of that number in a scrambled Sobol sequence, drawn inwards."""
         size = len(self._encoding.space.parameters)
         sobol = qmc.Sobol(size, scramble=True, rng=np.random.default_rng(self._seed))
         if index:
             sobol.fast_forward(index)
-        return np.asarray(self._encoding.from_cube(sobol.random(1))[0])
+        cube = drawn_inwards(sobol.random(1), ~self._encoding.categorical)
+        return np.asarray(self._encoding.from_cube(cube)[0])
 
     def _unseen(self, taken: set[tuple[float, ...]], rng: np.random.Generator) -> dict[str, Value]:
         """A random point that was not tried; any if all of a thousand were."""

@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 from sagebrush.tuning.acquisition import Acquisition, log_improvement
 from sagebrush.tuning.gaussian_process import GaussianProcess, Hyperparameters
+from sagebrush.tuning.preference import Preference
 
 
 @pytest.mark.parametrize("z", [3.0, 0.5, 0.0, -0.99, -1.01, -4.0])
@@ -23,14 +24,17 @@ def test_far_tails_stay_finite_and_in_order():
     assert (np.diff(found) < 0).all()
 
 
-def test_the_gradient_is_the_derivative_for_several_processes():
+@pytest.mark.parametrize(
+    "preference", [None, Preference(np.ones(2, np.bool_), np.array([0.5, 0.5]), 5)]
+)
+def test_the_gradient_is_the_derivative_for_several_processes(preference):
     generator = np.random.default_rng(0)
     X = generator.random((20, 2))
     y = np.sin(5 * X[:, 0])
     given = Hyperparameters(np.log([0.4, 0.9]), 0.0, -8.0, np.full((2, 2), 0.2))
     process = GaussianProcess(X, y, np.zeros(2, np.bool_), given)
     pending = process.conditioned(generator.random((2, 2)), generator.normal(size=(4, 2)))
-    acquisition = Acquisition([process, pending])
+    acquisition = Acquisition([process, pending], preference)
     points = np.array([[0.9, 0.3], [0.2, 0.6]])
     values, slopes = acquisition.with_gradients(points)
     np.testing.assert_allclose(values, acquisition(points))
