@@ -36,7 +36,10 @@ def specification(
 
     def make_own(directory: Path) -> ProcessSpec:
         spec = make(directory)
-        command: Any = (sys.executable, program, f"{serving.CONTAINER_ROOT}/run/{SOCKET_NAME}")
+        # Its text, not its path: a checkout in /tmp is not seen in the sandbox, which has its own.
+        text = Path(program).read_text("utf-8")
+        socket = f"{serving.CONTAINER_ROOT}/run/{SOCKET_NAME}"
+        command: Any = (sys.executable, "-c", text, socket)
         (member,) = spec.members
         return replace(spec, members=(replace(member, entry=None, argv=command),))
 
